@@ -1,0 +1,62 @@
+"""Who may do what: one predicate a permission, used by pages and by the API.
+
+look        search, watch, look up: everybody who is logged in; anybody when settings.PUBLIC_SEARCH
+upload      videos.upload_video
+review      duplicates.change_duplicategroup
+administer  core.administer
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec
+
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser, User
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponseBase
+
+Person = User | AnonymousUser | Any
+P = ParamSpec("P")
+View = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
+
+
+def may_look(user: Person) -> bool:
+    return bool(settings.PUBLIC_SEARCH or user.is_authenticated)
+
+
+def may_upload(user: Person) -> bool:
+    return bool(user.has_perm("videos.upload_video"))
+
+
+def may_review(user: Person) -> bool:
+    return bool(user.has_perm("duplicates.change_duplicategroup"))
+
+
+def may_administer(user: Person) -> bool:
+    return bool(user.has_perm("core.administer"))
+
+
+def required(allowed: Callable[[Person], bool]) -> Callable[[View[P]], View[P]]:
+    """Decorator of a page: anonymous visitors go to the login page, others without the permission get 403."""
+
+    def decorate(view: View[P]) -> View[P]:
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+            if allowed(request.user):
+                return view(request, *args, **kwargs)
+            if not request.user.is_authenticated:
+                return redirect_to_login(request.get_full_path())
+            raise PermissionDenied("Your account lacks the permission for this page. Ask an administrator for it.")
+
+        return guarded
+
+    return decorate
+
+
+look_required = required(may_look)
+upload_required = required(may_upload)
+review_required = required(may_review)
+administer_required = required(may_administer)

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth import views as auth_views
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse_lazy
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST
+
+from apps.accounts.forms import LoginForm, NewTokenForm
+from apps.accounts.models import ApiToken
+from apps.accounts.services import token_create, token_revoke
+from apps.core.exceptions import VSearchError
+
+
+class LoginView(auth_views.LoginView):
+    template_name = "accounts/login.html"
+    authentication_form = LoginForm
+    redirect_authenticated_user = True
+
+    def form_invalid(self, form: Any) -> HttpResponse:
+        response: HttpResponse = super().form_invalid(form)
+        if form.wait_seconds:
+            response.status_code = 429
+            response["Retry-After"] = str(form.wait_seconds)
+        return response
+
+
+class LogoutView(auth_views.LogoutView):
+    """POST only, so that no picture on another site logs anybody out."""
+
+
+class PasswordChangeView(auth_views.PasswordChangeView):
+    template_name = "accounts/password_change.html"
+    success_url = reverse_lazy("accounts:tokens")
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        messages.success(self.request, "Your password was changed.")
+        return super().form_valid(form)
+
+
+@login_required
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def tokens_page(request: HttpRequest) -> HttpResponse:
+    """The list; a POST makes a token and shows it on this one answer only."""
+    form = NewTokenForm(request.POST if request.method == "POST" else None)
+    new_token = ""
+    if form.is_bound and form.is_valid():
+        try:
+            _, new_token = token_create(user=request.user, name=form.cleaned_data["name"])
+            form = NewTokenForm()
+        except VSearchError as error:
+            form.add_error("name", error.message)
+    tokens = ApiToken.objects.filter(user_id=request.user.pk or 0)
+    context = {"form": form, "tokens": tokens, "new_token": new_token}
+    return render(request, "accounts/tokens.html", context, status=400 if form.errors else 200)
+
+
+@login_required
+@require_POST
+def token_revoke_page(request: HttpRequest, token_id: UUID) -> HttpResponse:
+    try:
+        token_revoke(user=request.user, token_id=token_id)
+        messages.success(request, "The token was revoked.")
+    except VSearchError as error:
+        messages.error(request, error.message)
+    return redirect("accounts:tokens")

@@ -1,0 +1,67 @@
+"""/tokens: of the person who is logged in. A token cannot make or read tokens; that takes a login."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers, status
+from rest_framework.authentication import SessionAuthentication
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from apps.accounts.models import ApiToken
+from apps.accounts.services import token_create, token_revoke
+from apps.api.permissions import LoggedIn
+
+
+class TokenSerializer(serializers.ModelSerializer[ApiToken]):
+    class Meta:
+        model = ApiToken
+        fields = ("id", "name", "prefix", "created_at", "last_used_at")
+        read_only_fields = ("id", "prefix", "created_at", "last_used_at")
+
+
+class NewTokenSerializer(TokenSerializer):
+    token = serializers.CharField(read_only=True, help_text="Shown this once.")
+
+    class Meta(TokenSerializer.Meta):
+        fields = (*TokenSerializer.Meta.fields, "token")  # type: ignore[assignment]
+
+
+class TokenListView(APIView):
+    authentication_classes = (SessionAuthentication,)
+    permission_classes = (LoggedIn,)
+
+    @extend_schema(operation_id="tokens_list", responses=TokenSerializer(many=True))
+    def get(self, request: Request) -> Response:
+        rows = ApiToken.objects.filter(user_id=request.user.pk)
+        return Response({"results": TokenSerializer(rows, many=True).data})
+
+    @extend_schema(
+        operation_id="tokens_create",
+        request=TokenSerializer,
+        responses={201: NewTokenSerializer},
+    )
+    def post(self, request: Request) -> Response:
+        wanted = TokenSerializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        row, token = token_create(user=request.user, name=wanted.validated_data["name"])
+        answer: dict[str, Any] = {**TokenSerializer(row).data, "token": token}
+        return Response(
+            answer,
+            status=status.HTTP_201_CREATED,
+            headers={"Cache-Control": "no-store"},
+        )
+
+
+class TokenView(APIView):
+    authentication_classes = (SessionAuthentication,)
+    permission_classes = (LoggedIn,)
+
+    @extend_schema(operation_id="tokens_revoke", responses={204: None})
+    def delete(self, request: Request, token_id: UUID) -> Response:
+        token_revoke(user=request.user, token_id=token_id)
+        return Response(status=status.HTTP_204_NO_CONTENT)

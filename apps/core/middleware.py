@@ -1,0 +1,53 @@
+"""An outage must look like an outage: never like an empty result, never like a fault of the request."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.template import TemplateDoesNotExist, loader
+
+from apps.core.exceptions import Unavailable
+
+log = logging.getLogger(__name__)
+
+OUTAGES = (OperationalError, InterfaceError, Unavailable)
+RETRY_SECONDS = 10
+_MESSAGE = "The database does not answer right now. Nothing is lost; try again in a moment."
+_PLAIN_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Temporarily unavailable</title>
+<h1>Temporarily unavailable</h1><p>{message}</p></html>"""
+
+
+class OutageMiddleware:
+    """Answers 503 when a view could not reach the database or another part of ours."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self._get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if not isinstance(exception, OUTAGES):
+            return None
+        log.error("%s %s: %s", request.method, request.path, exception)
+        return outage_response(request, exception.message if isinstance(exception, Unavailable) else _MESSAGE)
+
+
+def outage_response(request: HttpRequest, message: str = _MESSAGE) -> HttpResponse:
+    """A page, or problem+json under /api/. Touches no database: no request context is rendered."""
+    response: HttpResponse
+    if request.path.startswith("/api/"):
+        body = {"type": "about:blank", "title": Unavailable.title, "status": Unavailable.status, "detail": message}
+        response = JsonResponse(body, status=Unavailable.status, content_type="application/problem+json")
+    else:
+        try:
+            page = loader.get_template("503.html").render({"message": message})
+        except TemplateDoesNotExist:
+            page = _PLAIN_PAGE.format(message=message)
+        response = HttpResponse(page, status=Unavailable.status)
+    response["Retry-After"] = str(RETRY_SECONDS)
+    response["Cache-Control"] = "no-store"
+    return response

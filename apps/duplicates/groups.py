@@ -1,0 +1,151 @@
+"""Rebuilds duplicate groups from what is known: matches between videos and decisions of people.
+
+Matches and decisions are the truth, groups are made of them, so a rebuild can run at any time and as often as one
+likes. Every flagged pair ends in some group: near-duplicate pairs together (apps.duplicates.grouping), pairs that do
+not fit into one, containment and shared footage as groups of two. What was decided stays decided: confirmed pairs
+hold together whatever the matcher says now, dismissed pairs stay dismissed.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import combinations
+from uuid import UUID
+
+from django.db import transaction
+
+from apps.duplicates.group_rows import rows_write
+from apps.duplicates.grouping import Edge, group_pairs
+from apps.duplicates.locks import GROUPS, take_turns
+from apps.duplicates.models import DuplicateGroup, Relation, ReviewDecision, VideoMatch
+from apps.duplicates.verdicts import verdicts_latest
+from apps.duplicates.wanted import Members, PairMatch, Wanted
+from apps.embeddings.models import ModelVersion
+from apps.videos.models import Video
+
+KIND_OF = {
+    Relation.EXACT: DuplicateGroup.Kind.COPIES,
+    Relation.NEAR_DUPLICATE: DuplicateGroup.Kind.COPIES,
+    Relation.CONTAINS: DuplicateGroup.Kind.CONTAINS,
+    Relation.CONTAINED_IN: DuplicateGroup.Kind.CONTAINS,
+    Relation.SHARES_SEGMENTS: DuplicateGroup.Kind.SHARES,
+}
+CONFIRMED_SCORE = 2.0  # above every score of the matcher: what a person confirmed is never the weakest bond
+
+
+@dataclass(frozen=True, slots=True)
+class _Knowledge:
+    matches: dict[Members, PairMatch]
+    contents: dict[UUID, str]  # video id -> sha256
+    verdicts: dict[Members, ReviewDecision]  # those whose two videos are both in the library
+
+
+def groups_rebuild() -> int:
+    """Make the groups fit the matches and decisions; returns how many are open.
+
+    One transaction; a few queries, whatever the number of groups. A group keeps its id while at least two of its
+    members stay together.
+    """
+    with transaction.atomic():
+        take_turns(GROUPS)
+        known = _knowledge()
+        wanted = [*_copies(known), *_dismissed(known)]
+        covered = {frozenset(pair) for group in wanted for pair in combinations(group.members, 2)}
+        wanted += _single_pairs(known, covered)
+        rows_write(wanted, known.contents)
+    return sum(group.state == DuplicateGroup.State.OPEN for group in wanted)
+
+
+def _knowledge() -> _Knowledge:
+    contents: dict[UUID, str] = {}
+    matches: dict[Members, PairMatch] = {}
+    rows = VideoMatch.objects.filter(model_version__role=ModelVersion.Role.COPY).order_by("created_at")
+    fields = ("id", "a_id", "b_id", "a__sha256", "b__sha256", "relation", "score", "model_version__state")
+    serving: set[Members] = set()
+    for match_id, a, b, a_sha256, b_sha256, relation, score, state in rows.values_list(*fields):
+        contents[a], contents[b] = a_sha256, b_sha256
+        pair = frozenset((a, b))
+        # Until a scan with the new model is through, pairs that only the former one has seen still count.
+        if state == ModelVersion.State.SERVING:
+            serving.add(pair)
+        elif pair in serving:
+            continue
+        matches[pair] = PairMatch(match_id, relation, score)
+    by_content = verdicts_latest()
+    decided = {sha256 for pair in by_content for sha256 in pair}
+    contents |= dict(Video.objects.filter(sha256__in=decided).values_list("id", "sha256"))
+    ids = {sha256: video_id for video_id, sha256 in contents.items()}
+    verdicts = {
+        frozenset((ids[first], ids[second])): decision
+        for (first, second), decision in by_content.items()
+        if first in ids and second in ids
+    }
+    return _Knowledge(matches, contents, verdicts)
+
+
+def _pairs(members: Members) -> Iterable[Members]:
+    return (frozenset(pair) for pair in combinations(members, 2))
+
+
+def _copies(known: _Knowledge) -> list[Wanted]:
+    """Components of near-duplicate pairs and of pairs that a person confirmed as copies."""
+    edges: list[Edge[UUID]] = []
+    refused: list[tuple[UUID, UUID]] = []
+    for pair, match in known.matches.items():
+        if KIND_OF[Relation(match.relation)] == DuplicateGroup.Kind.COPIES:
+            one, other = sorted(pair)
+            edges.append(Edge(one, other, match.score))
+    for pair, decision in known.verdicts.items():
+        one, other = sorted(pair)
+        if decision.verdict == ReviewDecision.Verdict.NOT_DUPLICATES:
+            refused.append((one, other))
+        elif decision.kind == DuplicateGroup.Kind.COPIES:
+            edges.append(Edge(one, other, CONFIRMED_SCORE))
+    return [_copy_group(known, frozenset(group.members)) for group in group_pairs(edges, refused)]
+
+
+def _copy_group(known: _Knowledge, members: Members) -> Wanted:
+    matches = [known.matches[pair] for pair in _pairs(members) if pair in known.matches]
+    decisions = [known.verdicts[pair] for pair in _pairs(members) if pair in known.verdicts]
+    # A member that joined after the review has to be looked at: the group is open again.
+    settled = len(decisions) == len(members) * (len(members) - 1) // 2
+    return Wanted(
+        DuplicateGroup.Kind.COPIES,
+        DuplicateGroup.State.CONFIRMED if settled else DuplicateGroup.State.OPEN,
+        members,
+        min(matches, key=lambda m: m.score, default=None),
+        max(decisions, key=lambda d: d.pk, default=None),
+    )
+
+
+def _dismissed(known: _Knowledge) -> list[Wanted]:
+    """What was dismissed at once is shown as one group, as long as all of it is dismissed; else pair by pair."""
+    batches: dict[UUID, list[Members]] = defaultdict(list)
+    for pair, decision in known.verdicts.items():
+        if decision.verdict == ReviewDecision.Verdict.NOT_DUPLICATES:
+            batches[decision.batch].append(pair)
+    wanted: list[Wanted] = []
+    for pairs in batches.values():
+        members = frozenset().union(*pairs)
+        whole = len(pairs) == len(members) * (len(members) - 1) // 2
+        for group in [members] if whole else pairs:
+            matches = [known.matches[pair] for pair in _pairs(group) if pair in known.matches]
+            decision = max((known.verdicts[pair] for pair in _pairs(group)), key=lambda d: d.pk)
+            weakest = min(matches, key=lambda m: m.score, default=None)
+            wanted.append(Wanted(decision.kind, DuplicateGroup.State.DISMISSED, group, weakest, decision))
+    return wanted
+
+
+def _single_pairs(known: _Knowledge, covered: set[Members]) -> list[Wanted]:
+    """Groups of two for the pairs that no group covers: matched ones to review, and confirmed ones."""
+    wanted: list[Wanted] = []
+    for pair, decision in known.verdicts.items():
+        if pair not in covered:
+            state = DuplicateGroup.State.CONFIRMED
+            wanted.append(Wanted(decision.kind, state, pair, known.matches.get(pair), decision))
+    for pair, match in known.matches.items():
+        if pair not in covered and pair not in known.verdicts:
+            wanted.append(Wanted(KIND_OF[Relation(match.relation)], DuplicateGroup.State.OPEN, pair, match))
+    return wanted

@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+
+from apps.core.models import BaseModel
+from apps.embeddings.models import ModelVersion
+from apps.videos.models import Video
+
+
+class Relation(models.TextChoices):
+    """From the point of view of the first video (or the query)."""
+
+    EXACT = "exact", "the same file"
+    NEAR_DUPLICATE = "near_duplicate", "the same video, re-encoded or edited"
+    CONTAINS = "contains", "contains the other"
+    CONTAINED_IN = "contained_in", "is contained in the other"
+    SHARES_SEGMENTS = "shares_segments", "shares segments"
+
+
+class VideoMatch(BaseModel):
+    """Two library videos that share footage. ``a`` has the smaller id, so a pair has one row."""
+
+    a = models.ForeignKey(Video, on_delete=models.CASCADE, related_name="matches_as_a")
+    b = models.ForeignKey(Video, on_delete=models.CASCADE, related_name="matches_as_b")
+    model_version = models.ForeignKey(ModelVersion, on_delete=models.CASCADE)
+    relation = models.CharField(max_length=24, choices=Relation)
+    score = models.FloatField()
+    a_coverage = models.FloatField()
+    b_coverage = models.FloatField()
+    mirrored = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["a", "b", "model_version"], name="one_match_a_pair"),
+            models.CheckConstraint(condition=Q(a__lt=F("b")), name="pair_is_ordered"),
+        ]
+        ordering = ["-score"]
+        verbose_name_plural = "video matches"
+
+    def __str__(self) -> str:
+        return f"{self.a} / {self.b}: {self.get_relation_display()}"
+
+
+class MatchedSegment(models.Model):
+    match = models.ForeignKey(VideoMatch, on_delete=models.CASCADE, related_name="segments")
+    a_start = models.FloatField()
+    a_end = models.FloatField()
+    b_start = models.FloatField()
+    b_end = models.FloatField()
+    score = models.FloatField()
+    reversed = models.BooleanField(default=False)
+
+    def __str__(self) -> str:
+        return f"{self.a_start:.1f}-{self.a_end:.1f} = {self.b_start:.1f}-{self.b_end:.1f}"
+
+
+class DuplicateGroup(BaseModel):
+    """What a reviewer decides at once: videos that are copies of each other, or a pair with another relation.
+
+    Only ``copies`` may have more than two members: containment and shared footage do not carry over from one pair
+    to the next. Rows are rebuilt from matches and decisions (apps.duplicates.groups); the decisions are the truth.
+    """
+
+    class Kind(models.TextChoices):
+        COPIES = "copies", "copies of each other"
+        CONTAINS = "contains", "one contains the other"
+        SHARES = "shares", "they share footage"
+
+    class State(models.TextChoices):
+        OPEN = "open", "to review"
+        CONFIRMED = "confirmed", "confirmed"
+        DISMISSED = "dismissed", "not duplicates"
+
+    kind = models.CharField(max_length=16, choices=Kind, default=Kind.COPIES, db_index=True)
+    state = models.CharField(max_length=16, choices=State, default=State.OPEN, db_index=True)
+    score = models.FloatField(default=0.0)  # of the weakest match
+    members = models.ManyToManyField(Video, through="GroupMember", related_name="duplicate_groups")
+    weakest_match = models.ForeignKey(VideoMatch, null=True, on_delete=models.SET_NULL, related_name="+")
+    proposed_keeper = models.ForeignKey(Video, null=True, on_delete=models.SET_NULL, related_name="+")
+    keeper_reasons: models.JSONField[list[str], list[str]] = models.JSONField(default=list)
+    # The copy that a reviewer chose; the other members are spare from then on. No file is deleted for it.
+    keeper = models.ForeignKey(Video, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    reviewer = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
+    reviewed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-score", "-created_at"]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} ({self.get_state_display()})"
+
+
+class GroupMember(models.Model):
+    group = models.ForeignKey(DuplicateGroup, on_delete=models.CASCADE)
+    video = models.ForeignKey(Video, on_delete=models.CASCADE)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["group", "video"], name="member_once")]
+
+    def __str__(self) -> str:
+        return f"{self.video} in {self.group}"
+
+
+class ReviewDecision(models.Model):
+    """Append-only. Pairs are kept by content (sha256), so a verdict outlives re-scan, re-import and re-index.
+
+    The latest row of a pair (highest id) holds. Rows that one click wrote share a ``batch`` and are undone together.
+    """
+
+    class Verdict(models.TextChoices):
+        DUPLICATES = "duplicates", "duplicates"
+        NOT_DUPLICATES = "not_duplicates", "not duplicates"
+        UNDONE = "undone", "taken back"
+
+    first_sha256 = models.CharField(max_length=64)  # the smaller of the two
+    second_sha256 = models.CharField(max_length=64)
+    verdict = models.CharField(max_length=16, choices=Verdict)
+    kind = models.CharField(max_length=16, choices=DuplicateGroup.Kind, default=DuplicateGroup.Kind.COPIES)
+    batch = models.UUIDField(default=uuid.uuid4, db_index=True)
+    keeper_sha256 = models.CharField(max_length=64, blank=True)
+    reviewer = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
+    note = models.TextField(blank=True)
+    decided_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["first_sha256", "second_sha256", "-id"])]
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.get_verdict_display()}: {self.first_sha256[:8]} and {self.second_sha256[:8]}"
+
+
+class Lookup(BaseModel):
+    """A question "where does this video exist already?": an uploaded file, or a video of the library."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "waiting"
+        RUNNING = "running", "working"
+        DONE = "done", "done"
+        FAILED = "failed", "failed"
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.CASCADE)
+    session_key = models.CharField(max_length=64, blank=True)
+    video = models.ForeignKey(Video, null=True, blank=True, on_delete=models.CASCADE)  # "find copies"
+    file_name = models.CharField(max_length=300, blank=True)
+    path = models.TextField(blank=True)  # of an uploaded query, in UPLOAD_DIR
+    sha256 = models.CharField(max_length=64, blank=True)
+    duration_seconds = models.FloatField(null=True, blank=True)
+    state = models.CharField(max_length=16, choices=State, default=State.WAITING)
+    stage = models.CharField(max_length=32, blank=True)
+    percent = models.FloatField(default=0.0)
+    failure_code = models.CharField(max_length=64, blank=True)
+    failure = models.TextField(blank=True)
+    # What GET /api/v1/lookups/{id} answers under "matches"; written once, when state becomes done.
+    matches: models.JSONField[list[Any], list[Any]] = models.JSONField(default=list)
+    expires_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"{self.file_name or 'a video of the library'} ({self.get_state_display()})"
+
+    @property
+    def finished(self) -> bool:
+        return self.state in {self.State.DONE, self.State.FAILED}

@@ -1,0 +1,165 @@
+"""What a reviewer may do. Each action appends decisions and rebuilds the groups in one transaction.
+
+No file is touched: choosing the copy to keep marks the others as spare and nothing else. Who may review is checked
+by the callers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from uuid import UUID, uuid4
+
+from django.db import transaction
+
+from apps.core.exceptions import Conflict, InvalidInput, NotFound
+from apps.duplicates.groups import KIND_OF, groups_rebuild
+from apps.duplicates.locks import GROUPS, take_turns
+from apps.duplicates.models import DuplicateGroup, Relation, ReviewDecision, VideoMatch
+from apps.duplicates.verdicts import content_pairs, verdicts_write
+from apps.videos.models import Video
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+Verdict = ReviewDecision.Verdict
+NOTHING_DELETED = "No file is deleted: the other copies are only marked as spare."
+
+
+@dataclass(frozen=True, slots=True)
+class Reviewed:
+    """What an action wrote; any of its decisions undoes all of them."""
+
+    batch: UUID
+    decision_ids: list[int]
+
+    @property
+    def undo_id(self) -> int:
+        return self.decision_ids[0]
+
+
+def group_confirm(
+    *,
+    group_id: UUID,
+    reviewer: User | None,
+    keeper_id: UUID | None = None,
+    seen: Collection[UUID] | None = None,
+    note: str = "",
+) -> Reviewed:
+    """All members belong together; with ``keeper_id`` that one is kept and the others are spare, else all are kept.
+
+    ``seen``: the members that the reviewer had before their eyes. Raises Conflict when the group has others now.
+    """
+    with transaction.atomic():
+        group, contents = _group(group_id, seen)
+        if keeper_id is not None and keeper_id not in contents:
+            raise InvalidInput("The copy to keep must be one of the group.", field="keeper")
+        return _decide(
+            group.kind, contents.values(), Verdict.DUPLICATES, reviewer, note, contents[keeper_id] if keeper_id else ""
+        )
+
+
+def group_keep(
+    *, group_id: UUID, keeper_id: UUID, reviewer: User | None, seen: Collection[UUID] | None = None, note: str = ""
+) -> Reviewed:
+    """Confirm the group and choose the copy to keep."""
+    return group_confirm(group_id=group_id, reviewer=reviewer, keeper_id=keeper_id, seen=seen, note=note)
+
+
+def group_dismiss(
+    *, group_id: UUID, reviewer: User | None, seen: Collection[UUID] | None = None, note: str = ""
+) -> Reviewed:
+    """No two members are duplicates; none of these pairs comes back, whatever is scanned or imported again."""
+    with transaction.atomic():
+        group, contents = _group(group_id, seen)
+        return _decide(group.kind, contents.values(), Verdict.NOT_DUPLICATES, reviewer, note)
+
+
+def pair_decide(*, first_id: UUID, second_id: UUID, verdict: str, reviewer: User | None, note: str = "") -> Reviewed:
+    """Decide one pair, in a group or not. ``verdict``: duplicates or not_duplicates."""
+    if verdict not in {Verdict.DUPLICATES, Verdict.NOT_DUPLICATES}:
+        raise InvalidInput("Choose one of: duplicates, not_duplicates.", field="verdict")
+    if first_id == second_id:
+        raise InvalidInput("A pair needs two different videos.", field="second")
+    with transaction.atomic():
+        take_turns(GROUPS)
+        contents = dict(Video.objects.filter(id__in=[first_id, second_id]).values_list("id", "sha256"))
+        if len(contents) < 2:
+            raise NotFound("One of these videos is not in the library any more.")
+        a, b = sorted(contents)
+        relation = VideoMatch.objects.filter(a_id=a, b_id=b).order_by("-created_at").values_list("relation", flat=True)
+        known = relation.first()
+        kind = KIND_OF[Relation(known)] if known else DuplicateGroup.Kind.COPIES
+        return _decide(kind, contents.values(), verdict, reviewer, note)
+
+
+def pair_dismiss(*, first_id: UUID, second_id: UUID, reviewer: User | None, note: str = "") -> Reviewed:
+    """These two are no duplicates; the rest of their group stays."""
+    return pair_decide(
+        first_id=first_id, second_id=second_id, verdict=Verdict.NOT_DUPLICATES, reviewer=reviewer, note=note
+    )
+
+
+def decision_undo(*, decision_id: int, reviewer: User | None) -> Reviewed:
+    """Take back all that was decided together with this decision: each pair is again as it was before.
+
+    Pairs that were decided anew since then stay. Undoing an undo brings the decision back. Raises NotFound, and
+    Conflict when nothing is left to take back.
+    """
+    with transaction.atomic():
+        take_turns(GROUPS)
+        batch = ReviewDecision.objects.filter(id=decision_id).values_list("batch", flat=True).first()
+        if batch is None:
+            raise NotFound("There is no such decision.")
+        undo, written = uuid4(), []
+        for decision in ReviewDecision.objects.filter(batch=batch).order_by("id"):
+            pair = (decision.first_sha256, decision.second_sha256)
+            history = ReviewDecision.objects.filter(first_sha256=pair[0], second_sha256=pair[1]).order_by("-id")
+            if history.values_list("id", flat=True).first() != decision.pk:
+                continue
+            before = history.filter(id__lt=decision.pk).first()
+            written += verdicts_write(
+                pairs=[pair],
+                verdict=before.verdict if before else Verdict.UNDONE,
+                kind=before.kind if before else decision.kind,
+                keeper_sha256=before.keeper_sha256 if before else "",
+                reviewer_id=reviewer.pk if reviewer else None,
+                batch=undo,
+                note=f"takes back decision {decision.pk}",
+            )
+        if not written:
+            raise Conflict("This decision was taken back or replaced already.")
+        groups_rebuild()
+    return Reviewed(undo, [d.pk for d in written])
+
+
+def _group(group_id: UUID, seen: Collection[UUID] | None) -> tuple[DuplicateGroup, dict[UUID, str]]:
+    """The group and video id -> sha256 of its members, while nobody else can change groups."""
+    take_turns(GROUPS)
+    group = DuplicateGroup.objects.filter(id=group_id).first()
+    if group is None:
+        raise NotFound("This group is not there any more: its videos were deleted or regrouped.")
+    contents = dict(group.members.values_list("id", "sha256"))
+    if len(contents) < 2:
+        raise Conflict("Only one video of this group is left, so there is nothing to decide.")
+    if seen is not None and set(seen) != set(contents):
+        raise Conflict("This group has changed since you opened it. Look at it again, then decide.")
+    return group, contents
+
+
+def _decide(
+    kind: str, sha256s: Collection[str], verdict: str, reviewer: User | None, note: str, keeper_sha256: str = ""
+) -> Reviewed:
+    batch = uuid4()
+    decisions = verdicts_write(
+        pairs=content_pairs(sha256s),
+        verdict=verdict,
+        kind=kind,
+        keeper_sha256=keeper_sha256,
+        reviewer_id=reviewer.pk if reviewer else None,
+        note=note[:2000],
+        batch=batch,
+    )
+    groups_rebuild()
+    return Reviewed(batch, [d.pk for d in decisions])

@@ -1,0 +1,255 @@
+"""Pages: find by video, and the review of duplicates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from apps.accounts.permissions import look_required, may_upload, review_required
+from apps.core.exceptions import InvalidInput, NotFound, VSearchError
+from apps.duplicates.evidence import Evidence
+from apps.duplicates.lookup_pages import query_stream_url, shown_matches
+from apps.duplicates.models import DuplicateGroup, Lookup
+from apps.duplicates.receiving import lookup_receive
+from apps.duplicates.review_forms import review_apply
+from apps.duplicates.reviews import NOTHING_DELETED
+from apps.duplicates.selectors import (
+    group_counts,
+    group_evidence,
+    group_get,
+    group_kind_counts,
+    group_list,
+    lookup_answer,
+    lookup_get,
+    lookup_list,
+    videos_compared,
+)
+from apps.duplicates.services import lookup_add_to_library, lookup_create
+from apps.videos.selectors import VideoFilters, video_list
+from apps.videos.storage import CONTENT_TYPES, VIDEO_EXTENSIONS, extension_of
+from apps.videos.streaming import send_file
+
+GROUPS_A_PAGE = 20
+VIDEOS_OFFERED = 12
+STAGES = ("probing", "fingerprinting", "matching")  # as the worker names them
+POLL_STOPS = 286  # htmx stops polling at this status
+
+
+def _who(request: HttpRequest, *, start_session: bool = False) -> dict[str, Any]:
+    if request.user.is_authenticated:
+        return {"owner": request.user, "session_key": ""}
+    if start_session and not request.session.session_key:
+        request.session.create()
+    return {"owner": None, "session_key": request.session.session_key or ""}
+
+
+@look_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def find_page(request: HttpRequest) -> HttpResponse:
+    """GET: duplicates/find.html with
+
+    - lookups: the visitor's newest Lookup rows (file_name, state, get_state_display, created_at, id)
+    - text, videos: ready videos of the library whose title has these words, to ask with one of them
+    - max_bytes, extensions: what is taken
+    - error: why the sent file was refused, or ""
+
+    POST (multipart "file", or "video_id" of a library video): asks, then goes to the page of the lookup. Resumable
+    uploads go to /api/v1/uploads with the purpose "lookup" instead and name that page themselves.
+    """
+    error, status = "", 200
+    if request.method == "POST":
+        try:
+            return redirect("duplicates:lookup", _ask(request).id)
+        except VSearchError as problem:
+            error, status = problem.message, problem.status
+    who = _who(request)
+    lookups = lookup_list(user=request.user, session_key=who["session_key"])
+    text = request.GET.get("text", "").replace("\x00", "").strip()[:200]
+    context = {
+        "lookups": lookups,
+        "error": error,
+        "text": text,
+        "videos": video_list(VideoFilters(text=text, state="ready"))[:VIDEOS_OFFERED],
+        "max_bytes": settings.MAX_UPLOAD_BYTES,
+        "extensions": sorted(VIDEO_EXTENSIONS),
+    }
+    return render(request, "duplicates/find.html", context, status=status)
+
+
+def _ask(request: HttpRequest) -> Lookup:
+    who = _who(request, start_session=True)
+    if video_id := request.POST.get("video_id"):
+        try:
+            return lookup_create(video_id=UUID(video_id), **who)
+        except ValueError as error:
+            raise InvalidInput("This is not a video of the library.", field="video_id") from error
+    return lookup_receive(file=request.FILES.get("file"), **who)
+
+
+def _lookup(request: HttpRequest, lookup_id: UUID) -> Lookup:
+    try:
+        return lookup_get(lookup_id=lookup_id, user=request.user)
+    except NotFound as error:
+        raise Http404(error.message) from error
+
+
+def _lookup_context(request: HttpRequest, lookup_id: UUID) -> dict[str, Any]:
+    lookup = _lookup(request, lookup_id)
+    answer = lookup_answer(lookup, with_paths=request.user.is_authenticated)
+    return {
+        "lookup": lookup,
+        "answer": answer,
+        "matches": shown_matches(answer),
+        "finished": lookup.finished,
+        "steps": _steps(lookup),
+        "compared": videos_compared(lookup) if lookup.finished else 0,
+        "query_url": query_stream_url(lookup),
+        "may_add": lookup.state == Lookup.State.DONE and bool(lookup.path) and may_upload(request.user),
+    }
+
+
+def _steps(lookup: Lookup) -> list[tuple[str, str]]:
+    """(words, done|now|later) of each stage; the upload is over once there is a lookup."""
+    at = STAGES.index(lookup.stage) if lookup.stage in STAGES else -1
+    words = [("Uploading", "done")] if lookup.video_id is None else []
+    for number, stage in enumerate(STAGES):
+        words.append((stage.capitalize(), "done" if number < at else "now" if number == at else "later"))
+    return words
+
+
+@look_required
+@require_safe
+def lookup_stream(request: HttpRequest, lookup_id: UUID) -> HttpResponseBase:
+    """The asked file itself, with ranges, for nobody but the one who asked."""
+    lookup = _lookup(request, lookup_id)
+    if not lookup.path:
+        raise Http404("The file of this lookup is not kept any more.")
+    missing = "The file of this lookup was removed. Upload it again."
+    kind = CONTENT_TYPES.get(extension_of(lookup.file_name), "application/octet-stream")
+    kind = "video/mp4" if kind == "video/quicktime" else kind  # browsers play H.264 in .mov under this name
+    return send_file(request, Path(lookup.path), kind, missing=missing)
+
+
+@look_required
+@require_safe
+def lookup_page(request: HttpRequest, lookup_id: UUID) -> HttpResponse:
+    """duplicates/lookup.html, which includes duplicates/_lookup_status.html; both get
+
+    - lookup: the row (state waiting|running|done|failed, failure, video, file_name, expires_at)
+    - answer: the body of the API (stage, percent, seconds_left, verdict in words, duration)
+    - matches: ShownMatch list (apps.duplicates.lookup_pages), best first, each with segments and a timeline
+    - finished: done or failed, so nothing needs to be asked again
+    - steps: (words, done|now|later) of each stage; compared: how many library videos there were to compare with
+    - query_url: where the asked video plays, or ""
+    - may_add: the button "add to the library" (POST to duplicates:lookup_add) works
+    """
+    return render(request, "duplicates/lookup.html", _lookup_context(request, lookup_id))
+
+
+@look_required
+@require_safe
+def lookup_status(request: HttpRequest, lookup_id: UUID) -> HttpResponse:
+    """The fragment duplicates/_lookup_status.html; status 286 ends the polling of htmx when the lookup is finished."""
+    context = _lookup_context(request, lookup_id)
+    status = POLL_STOPS if context["finished"] else 200
+    response = render(request, "duplicates/_lookup_status.html", context, status=status)
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+@look_required
+@require_POST
+def lookup_add(request: HttpRequest, lookup_id: UUID) -> HttpResponse:
+    """The asked file becomes a video of the library; goes to its page."""
+    if not may_upload(request.user):
+        raise PermissionDenied("Your account may not upload videos. Ask an administrator for it.")
+    lookup = _lookup_context(request, lookup_id)["lookup"]
+    try:
+        video, new = lookup_add_to_library(lookup_id=lookup.id, owner=request.user)
+    except VSearchError as error:
+        messages.error(request, error.message)
+        return redirect("duplicates:lookup", lookup.id)
+    messages.success(request, "Added to the library." if new else "This video is in the library already.")
+    return redirect("videos:detail", video.id)
+
+
+@review_required
+@require_safe
+def review_page(request: HttpRequest) -> HttpResponse:
+    """duplicates/groups.html with
+
+    - page: a Django page of DuplicateGroup (kind, state, score, members.all, proposed_keeper, keeper)
+    - state, kind: what is shown ("" is every kind)
+    - states, kinds: (value, words, how many groups) to choose from
+    """
+    state = request.GET.get("state") or DuplicateGroup.State.OPEN
+    kind = request.GET.get("kind", "")
+    try:
+        groups = group_list(state=state, kind=kind)
+    except InvalidInput:
+        return redirect("duplicates:review")
+    by_state, by_kind = group_counts(), group_kind_counts(state=state)
+    context = {
+        "page": Paginator(groups, GROUPS_A_PAGE).get_page(request.GET.get("page")),
+        "state": state,
+        "kind": kind,
+        "states": [(value, words, by_state[value]) for value, words in DuplicateGroup.State.choices],
+        "kinds": [(value, words, by_kind.get(value, 0)) for value, words in DuplicateGroup.Kind.choices],
+        "kinds_total": sum(by_kind.values()),
+    }
+    return render(request, "duplicates/groups.html", context)
+
+
+@review_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def group_page(request: HttpRequest, group_id: UUID) -> HttpResponse:
+    """GET: duplicates/group.html with
+
+    - evidence: apps.duplicates.evidence.Evidence (group, members, pairs with segments and timelines, reasons,
+      history, undo_id)
+    - pair: the one to compare now (``?pair=`` number, else the weakest), or None; pair_number
+    - notice: that no file is deleted; next_group: the next one to review, or None; open_count
+
+    POST: the buttons of apps.duplicates.review_forms (action=confirm|keep|dismiss|dismiss_pair|undo, every shown
+    member as "member", and keeper, first and second, or decision), then back to the group, or to the list when it
+    is no more.
+    """
+    if request.method == "POST":
+        try:
+            messages.success(request, review_apply(group_id=group_id, form=request.POST, reviewer=request.user))
+        except VSearchError as error:
+            messages.error(request, error.message)
+        if not DuplicateGroup.objects.filter(id=group_id).exists():
+            return redirect("duplicates:review")
+        return redirect("duplicates:group", group_id)
+    try:
+        group = group_get(group_id=group_id)
+    except NotFound as error:
+        raise Http404(error.message) from error
+    waiting = group_list(state=DuplicateGroup.State.OPEN)
+    evidence = group_evidence(group)
+    number = _pair_number(request.GET.get("pair", ""), evidence)
+    context = {
+        "evidence": evidence,
+        "pair": evidence.pairs[number] if evidence.pairs else None,
+        "pair_number": number,
+        "notice": NOTHING_DELETED,
+        "next_group": waiting.exclude(id=group.id).first(),
+        "open_count": waiting.count(),
+    }
+    return render(request, "duplicates/group.html", context)
+
+
+def _pair_number(raw: str, evidence: Evidence) -> int:
+    if raw.isascii() and raw.isdigit() and len(raw) < 4 and int(raw) < len(evidence.pairs):
+        return int(raw)
+    return next((number for number, pair in enumerate(evidence.pairs) if pair.is_weakest), 0)

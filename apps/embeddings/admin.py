@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from apps.core.exceptions import VSearchError
+from apps.embeddings.models import ModelVersion
+from apps.embeddings.services import kind_of, model_version_lacks_videos, model_version_promote
+from apps.embeddings.vector_index import PgVectorIndex
+from vsearch.jobs import JobKind, enqueue
+
+
+@admin.register(ModelVersion)
+class ModelVersionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Versions are made by installing and preparing; here they are looked at and made to serve."""
+
+    list_display = ("name", "role", "state", "dim", "short_sha256", "promoted_at", "created_at")
+    list_filter = ("role", "state")
+    search_fields = ("name", "revision", "weights_sha256")
+    actions = ("make_serve",)
+    fields = (
+        "name",
+        "role",
+        "state",
+        "failure",
+        "revision",
+        "dim",
+        "image_side",
+        "stored_vectors",
+        "weights_sha256",
+        "preprocessing_hash",
+        "folder",
+        "details",
+        "promoted_at",
+        "created_at",
+    )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: ModelVersion | None = None) -> tuple[str, ...]:
+        return self.fields
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: ModelVersion | None = None) -> bool:
+        """The serving version stays: without it nothing can be found."""
+        serves = obj is not None and obj.state == ModelVersion.State.SERVING
+        return not serves and super().has_delete_permission(request, obj)
+
+    @admin.display(description="weights")
+    def short_sha256(self, version: ModelVersion) -> str:
+        return version.weights_sha256[:12]
+
+    @admin.display(description="stored vectors")
+    def stored_vectors(self, version: ModelVersion) -> int:
+        return PgVectorIndex().count(kind_of(version.role), version.id)
+
+    @admin.action(description="Make the chosen version serve", permissions=["change"])
+    def make_serve(self, request: HttpRequest, chosen: object) -> None:
+        versions = list(chosen)  # type: ignore[call-overload]
+        if len(versions) != 1:
+            self.message_user(request, "Choose exactly one version.", level="error")
+            return
+        if model_version_lacks_videos(version=versions[0]):
+            enqueue(kind=JobKind.MODEL_INSTALL, subject_id=versions[0].id, title=versions[0].name)
+            self.message_user(
+                request,
+                f"{versions[0]} is indexed with the videos that it does not know yet, then it serves. See the jobs.",
+            )
+            return
+        try:
+            version = model_version_promote(version_id=versions[0].id)
+        except VSearchError as error:
+            self.message_user(request, error.message, level="error")
+            return
+        self.message_user(request, f"{version} serves from now on.")

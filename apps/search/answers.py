@@ -1,0 +1,96 @@
+"""The answer to a search: one object for pages, the API and the command line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from apps.videos.models import Video
+
+
+@dataclass(frozen=True, slots=True)
+class MomentCard:
+    """``score``: cosine of the picture; for a moment found by words only, their text rank (0..1). Compares only
+    within one answer. ``relative``: 0..1, for a bar. ``weak``: below the line of this answer."""
+
+    rank: int
+    start: float
+    end: float
+    score: float
+    matched: tuple[str, ...]
+    relative: float
+    weak: bool
+    thumbnail_url: str
+    play_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    rank: int
+    video: Video
+    moments: tuple[MomentCard, ...]
+
+    @property
+    def weak(self) -> bool:
+        return all(moment.weak for moment in self.moments)
+
+    @property
+    def matched(self) -> tuple[str, ...]:
+        """How any of its moments was found, the best moment's ways first."""
+        return tuple(dict.fromkeys(way for moment in self.moments for way in moment.matched))
+
+
+@dataclass(frozen=True, slots=True)
+class IndexState:
+    """``model_version`` is "" while no model serves. ``searchable`` and ``pending`` count videos."""
+
+    model_version: str
+    searchable: int
+    pending: int
+
+
+@dataclass(frozen=True, slots=True)
+class SearchAnswer:
+    results: tuple[Result, ...]
+    index: IndexState
+    next_cursor: str | None = None
+    warnings: tuple[str, ...] = ()
+    took_ms: int = 0
+    query: str = ""
+    # Filter name -> videos that it removed; filled when a search with filters found nothing.
+    removed_by: dict[str, int] = field(default_factory=dict)
+
+
+def answer_as_dict(answer: SearchAnswer) -> dict[str, Any]:
+    """The JSON of GET /api/v1/search and of `manage.py search --json`."""
+    return {
+        "results": [_result(result) for result in answer.results],
+        "page": {"next_cursor": answer.next_cursor},
+        "index": {
+            "model_version": answer.index.model_version or None,
+            "searchable": answer.index.searchable,
+            "pending": answer.index.pending,
+        },
+        "warnings": list(answer.warnings),
+        "took_ms": answer.took_ms,
+    }
+
+
+def _result(result: Result) -> dict[str, Any]:
+    video = result.video
+    moments = [
+        {
+            "rank": moment.rank,
+            "start": round(moment.start, 3),
+            "end": round(moment.end, 3),
+            "score": round(moment.score, 4),
+            "relative": round(moment.relative, 3),
+            "weak": moment.weak,
+            "matched": list(moment.matched),
+            "thumbnail_url": moment.thumbnail_url,
+            "play_url": moment.play_url,
+        }
+        for moment in result.moments
+    ]
+    about = {"id": str(video.id), "title": video.title, "duration": video.duration_seconds}
+    return {"rank": result.rank, "video": about, "weak": result.weak, "moments": moments}

@@ -1,0 +1,51 @@
+"""manage.py search "a dog on the beach" [--json] [--limit N] [--cursor C]"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from apps.core.exceptions import VSearchError
+from apps.core.timespan import timecode
+from apps.search.answers import SearchAnswer, answer_as_dict
+from apps.search.services import DEFAULT_LIMIT, search_moments
+
+
+class Command(BaseCommand):
+    help = "Find moments by what they show, and titles and subtitles by their words."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "text", help='what to see; -word excludes, "quoted text" is looked for in titles and subtitles'
+        )
+        parser.add_argument("--limit", type=int, default=DEFAULT_LIMIT, help="videos to show (1 to 100)")
+        parser.add_argument("--cursor", default=None, help="continue after the page that gave this cursor")
+        parser.add_argument("--json", action="store_true", help="print the answer of the API")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            answer = search_moments(text=options["text"], limit=options["limit"], cursor=options["cursor"])
+        except VSearchError as error:
+            raise CommandError(error.message) from error
+        if options["json"]:
+            self.stdout.write(json.dumps(answer_as_dict(answer), indent=2, ensure_ascii=False))
+            return
+        for warning in answer.warnings:
+            self.stderr.write(self.style.WARNING(warning))
+        self._print(answer)
+
+    def _print(self, answer: SearchAnswer) -> None:
+        if not answer.results:
+            self.stdout.write("Nothing found.")
+        for result in answer.results:
+            self.stdout.write(self.style.MIGRATE_HEADING(f"{result.rank}. {result.video.title}"))
+            for moment in result.moments:
+                span = f"{timecode(moment.start)}-{timecode(moment.end)}"
+                bar = "#" * round(10 * moment.relative)
+                found = ", ".join(moment.matched) + (" (weak)" if moment.weak else "")
+                self.stdout.write(f"   {span:<16} {bar:<10} {found}")
+            self.stdout.write(f"   {result.video.path}")
+        if answer.next_cursor:
+            self.stdout.write(f"More: --cursor {answer.next_cursor}")

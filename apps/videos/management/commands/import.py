@@ -1,0 +1,133 @@
+"""manage.py import DIR [--watch] [--wait] [--tag T]"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections import Counter
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import close_old_connections
+from watchfiles import watch
+
+from apps.core.exceptions import VSearchError
+from apps.videos.import_progress import Progress, show_summary
+from apps.videos.importing import Imported, Outcome, file_import, files_under, is_growing, manifest_read
+from apps.videos.services import tags_clean
+from apps.videos.storage import readable, space_check
+
+WATCH_STEP_MS = 2000
+SHOW_HASHING_ABOVE = 512 * 1024**2
+
+
+class Command(BaseCommand):
+    help = (
+        "Add the videos of a folder to the library. The files stay where they are. "
+        "Files that are known already cost nothing, so run it as often as you like."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("folder", metavar="DIR", help="a folder (with all folders in it) or one file")
+        parser.add_argument("--watch", action="store_true", help="keep going: new files are added as they come")
+        parser.add_argument("--wait", action="store_true", help="show progress until every video is ready or failed")
+        parser.add_argument("--tag", action="append", default=[], metavar="T", help="tag every video; may be repeated")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        folder = Path(options["folder"]).expanduser().absolute()
+        if not folder.exists():
+            raise CommandError(f"{folder} does not exist.")
+        try:
+            self.tags = tags_clean(options["tag"])
+            space_check(0)
+        except VSearchError as error:
+            raise CommandError(error.message) from error
+        self.quiet = options["verbosity"] == 0
+        self.seen: dict[Path, tuple[int, int]] = {}
+        self.counts: Counter[Outcome] = Counter()
+        self.video_ids: dict[UUID, None] = {}
+        try:
+            growing = self._pass(folder)
+            self._say_totals(folder)
+            failed = 0
+            if options["wait"]:
+                Progress(self.stdout, interactive=self.stdout.isatty()).until_done(list(self.video_ids))
+                failed = show_summary(self.stdout, list(self.video_ids))
+            if options["watch"]:
+                self._watch(folder, growing)
+        except KeyboardInterrupt:
+            self.stdout.write("\nStopped. What was added goes on being indexed; run the command again to go on.")
+            sys.exit(130)
+        if failed:
+            sys.exit(1)
+
+    def _pass(self, folder: Path, *, again: bool = False) -> list[Path]:
+        """Import what is new since the last pass; returns files that are still being written."""
+        labels = manifest_read(folder) if folder.is_dir() else {}
+        growing = []
+        for path in files_under(folder) if folder.is_dir() else [folder]:
+            look = _look(path)
+            if look is None or self.seen.get(path) == look:
+                continue
+            if is_growing(path):
+                growing.append(path)
+                if not again:
+                    self._report(Imported(path, Outcome.SKIPPED, "still being written"))
+                continue
+            label = labels.get(str(path.relative_to(folder))) if folder.is_dir() else None
+            result = file_import(path=path, tags=self.tags, label=label, progress=self._hashing(path, look[0]))
+            self.seen[path] = look
+            self._report(result)
+        return growing
+
+    def _hashing(self, path: Path, size: int) -> Any:
+        """A line that shows how far a large file is read; nothing for small ones."""
+        if size < SHOW_HASHING_ABOVE or self.quiet or not self.stdout.isatty():
+            return None
+
+        def show(done: int) -> None:
+            if done % (64 * 1024**2) < 1024**2 or done >= size:
+                self.stdout.write(f"\r  reading {path.name}: {100 * done // size} %\033[K", ending="")
+                self.stdout.flush()
+            if done >= size:
+                self.stdout.write("\r\033[K", ending="")
+
+        return show
+
+    def _report(self, result: Imported) -> None:
+        self.counts[result.outcome] += 1
+        if result.video is not None:
+            self.video_ids[result.video.id] = None
+        if not self.quiet:
+            note = f"  ({result.note})" if result.note else ""
+            self.stdout.write(f"{result.outcome:>14}  {result.path}{note}")
+
+    def _say_totals(self, folder: Path) -> None:
+        if not self.counts:
+            self.stdout.write(f"No videos in {folder}.")
+            return
+        parts = [f"{count} {outcome}" for outcome in Outcome if (count := self.counts[outcome])]
+        size = sum(size for size, _ in self.seen.values())
+        self.stdout.write(f"{folder}: {', '.join(parts)} ({readable(size)}).")
+
+    def _watch(self, folder: Path, growing: list[Path]) -> None:
+        """Whole passes are cheap, so an event only says that one is due; growing files are looked at every step."""
+        self.stdout.write(f"Watching {folder}. Press Ctrl-C to stop.")
+        stop = threading.Event()
+        for changes in watch(
+            folder, stop_event=stop, step=100, rust_timeout=WATCH_STEP_MS, yield_on_timeout=True, raise_interrupt=True
+        ):
+            if changes or growing:
+                close_old_connections()
+                growing = self._pass(folder, again=True)
+
+
+def _look(path: Path) -> tuple[int, int] | None:
+    """Size and modification time; None when the file went away."""
+    try:
+        facts = path.stat()
+    except OSError:
+        return None
+    return facts.st_size, facts.st_mtime_ns

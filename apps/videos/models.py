@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVector, SearchVectorField
+from django.db import models
+
+from apps.core.models import BaseModel
+
+
+class Tag(models.Model):
+    name = models.CharField(max_length=64, unique=True)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Video(BaseModel):
+    """One file of the library, known by its content (sha256)."""
+
+    class State(models.TextChoices):
+        UPLOADED = "uploaded", "waiting"
+        PROBED = "probed", "being indexed"
+        INDEXED = "indexed", "nearly ready"
+        READY = "ready", "ready"
+        FAILED = "failed", "failed"
+
+    class Source(models.TextChoices):
+        UPLOAD = "upload", "uploaded"
+        IMPORT = "import", "imported folder"
+
+    sha256 = models.CharField(max_length=64, unique=True)
+    title = models.CharField(max_length=300)
+    description = models.TextField(blank=True)
+    original_name = models.CharField(max_length=300)
+    source = models.CharField(max_length=16, choices=Source)
+    # An imported file stays where it is; an uploaded one lies in MEDIA_DIR/<id>/ under a name of ours.
+    path = models.TextField()
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
+    tags = models.ManyToManyField(Tag, blank=True, related_name="videos")
+    state = models.CharField(max_length=16, choices=State, default=State.UPLOADED, db_index=True)
+    failure_code = models.CharField(max_length=64, blank=True)
+    failure = models.TextField(blank=True)
+
+    size_bytes = models.BigIntegerField(default=0)
+    duration_seconds = models.FloatField(null=True, blank=True, db_index=True)
+    container = models.CharField(max_length=64, blank=True)
+    video_codec = models.CharField(max_length=32, blank=True)
+    audio_codec = models.CharField(max_length=32, blank=True)
+    pixel_format = models.CharField(max_length=32, blank=True)
+    width = models.PositiveIntegerField(null=True, blank=True)
+    height = models.PositiveIntegerField(null=True, blank=True)
+    rotation = models.PositiveSmallIntegerField(default=0)
+    frames_per_second = models.FloatField(null=True, blank=True)
+    bit_rate = models.BigIntegerField(null=True, blank=True)
+    needs_proxy = models.BooleanField(default=False)
+    has_proxy = models.BooleanField(default=False)
+    ready_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+        permissions = [("upload_video", "Can upload and import videos")]
+
+    def __str__(self) -> str:
+        return self.title
+
+    @property
+    def folder(self) -> Path:
+        """Where everything derived from the video lies (poster.jpg, storyboard*, thumbs/, proxy.mp4)."""
+        return Path(settings.MEDIA_DIR) / str(self.id)
+
+    @property
+    def playable_path(self) -> Path:
+        return self.folder / "proxy.mp4" if self.has_proxy else Path(self.path)
+
+
+class Shot(models.Model):
+    video = models.ForeignKey(Video, on_delete=models.CASCADE, related_name="shots")
+    ordinal = models.PositiveIntegerField()
+    start = models.FloatField()
+    end = models.FloatField()
+    key_time = models.FloatField()
+
+    class Meta:
+        ordering = ["ordinal"]
+        constraints = [models.UniqueConstraint(fields=["video", "ordinal"], name="shot_ordinal")]
+
+    def __str__(self) -> str:
+        return f"{self.start:.2f} to {self.end:.2f} s"
+
+
+class TextSegment(models.Model):
+    """Words that belong to a span of a video (the whole of it for a title)."""
+
+    class Source(models.TextChoices):
+        TITLE = "title", "title"
+        DESCRIPTION = "description", "description"
+        SUBTITLE = "subtitle", "subtitle"
+
+    video = models.ForeignKey(Video, on_delete=models.CASCADE, related_name="text_segments")
+    source = models.CharField(max_length=16, choices=Source)
+    start = models.FloatField()
+    end = models.FloatField()
+    text = models.TextField()
+    language = models.CharField(max_length=16, blank=True)
+    words = models.GeneratedField(
+        expression=SearchVector("text", config="english"), output_field=SearchVectorField(), db_persist=True
+    )
+
+    class Meta:
+        indexes = [GinIndex(fields=["words"], name="textsegment_words")]
+
+    def __str__(self) -> str:
+        return f"{self.source}: {self.text[:60]}"
+
+
+class Upload(BaseModel):
+    """A resumable upload (tus): bytes collect in UPLOAD_DIR/<id> until ``offset`` reaches ``length``."""
+
+    class Purpose(models.TextChoices):
+        LIBRARY = "library", "library"
+        LOOKUP = "lookup", "lookup"
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.CASCADE)
+    session_key = models.CharField(max_length=64, blank=True)  # of an anonymous lookup
+    purpose = models.CharField(max_length=16, choices=Purpose)
+    file_name = models.CharField(max_length=300)
+    length = models.BigIntegerField()
+    offset = models.BigIntegerField(default=0)
+    completed_at = models.DateTimeField(null=True, blank=True)
+    result_id = models.UUIDField(null=True, blank=True)  # the Video or Lookup that it became
+
+    @property
+    def path(self) -> Path:
+        return Path(settings.UPLOAD_DIR) / str(self.id)
+
+
+class ImportedFile(models.Model):
+    """What an import saw at a path, so that the next one need not read the file again."""
+
+    path = models.TextField(unique=True)
+    size_bytes = models.BigIntegerField()
+    modified_ns = models.BigIntegerField()
+    sha256 = models.CharField(max_length=64, db_index=True)
+    seen_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return self.path

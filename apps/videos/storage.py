@@ -1,0 +1,140 @@
+"""Where files lie, what they are called, and whether there is room for them.
+
+An uploaded original becomes MEDIA_DIR/<video id>/original<ext>; its name is ours, and only a listed extension of the
+client's name survives. An imported file stays in place and is never written to or removed.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path, PurePath
+from uuid import UUID
+
+from django.conf import settings
+
+from apps.core.exceptions import InvalidInput
+from apps.videos.errors import NoSpace, WrongType
+
+# What browsers should be told; the keys are all extensions that vsearch takes. Never the client's word.
+CONTENT_TYPES = {
+    ".mp4": "video/mp4",
+    ".m4v": "video/mp4",
+    ".mov": "video/quicktime",
+    ".qt": "video/quicktime",
+    ".3gp": "video/3gpp",
+    ".mkv": "video/x-matroska",
+    ".webm": "video/webm",
+    ".avi": "video/x-msvideo",
+    ".ts": "video/mp2t",
+    ".m2ts": "video/mp2t",
+    ".mts": "video/mp2t",
+    ".mpg": "video/mpeg",
+    ".mpeg": "video/mpeg",
+    ".vob": "video/mpeg",
+    ".flv": "video/x-flv",
+    ".wmv": "video/x-ms-wmv",
+    ".asf": "video/x-ms-asf",
+    ".ogv": "video/ogg",
+    ".gif": "image/gif",
+}
+VIDEO_EXTENSIONS = frozenset(CONTENT_TYPES)
+RESERVE_BYTES = 256 * 1024**2  # kept free for the database and for posters and storyboards
+CHUNK_BYTES = 1024**2
+OUT_OF_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+def extension_of(name: str) -> str:
+    """The listed extension of ``name`` in lower case, or "" for any other."""
+    extension = PurePath(name).suffix.lower()
+    return extension if extension in VIDEO_EXTENSIONS else ""
+
+
+def type_check(name: str) -> None:
+    """Raise WrongType unless the name ends like a video."""
+    if not extension_of(name):
+        listed = ", ".join(sorted(extension[1:] for extension in VIDEO_EXTENSIONS))
+        raise WrongType(
+            f"{name or 'The file'} does not look like a video. vsearch takes: {listed}.",
+            field="filename",
+        )
+
+
+def space_check(needed_bytes: int, *, promised_bytes: int = 0) -> None:
+    """Raise NoSpace unless the disk takes ``needed_bytes`` beside what other uploads were promised and a reserve."""
+    folder = Path(settings.UPLOAD_DIR)
+    folder.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(folder).free - promised_bytes - RESERVE_BYTES
+    if needed_bytes > free:
+        raise no_space(needed_bytes=needed_bytes, free_bytes=max(0, free))
+
+
+def no_space(*, needed_bytes: int, free_bytes: int) -> NoSpace:
+    return NoSpace(
+        f"There is no room for this on the server's disk: {readable(needed_bytes)} are needed and "
+        f"{readable(free_bytes)} can be used. Free some space or delete videos, then try again."
+    )
+
+
+def readable(size_bytes: float) -> str:
+    """1536 -> "1.5 KB"."""
+    for unit in ("bytes", "KB", "MB", "GB"):
+        if size_bytes < 1024:
+            return f"{size_bytes:.0f} {unit}" if unit == "bytes" else f"{size_bytes:.1f} {unit}"
+        size_bytes /= 1024
+    return f"{size_bytes:.1f} TB"
+
+
+def file_sha256(path: Path, *, progress: Callable[[int], None] | None = None) -> str:
+    """Hash a file chunk by chunk; ``progress`` gets the bytes read so far. InvalidInput when it cannot be read."""
+    digest = hashlib.sha256()
+    done = 0
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(CHUNK_BYTES):
+                digest.update(chunk)
+                done += len(chunk)
+                if progress is not None:
+                    progress(done)
+    except OSError as error:
+        raise InvalidInput(f"{path} cannot be read: {error.strerror}.", field="path") from error
+    return digest.hexdigest()
+
+
+def original_path(video_id: UUID, name: str) -> Path:
+    """Where the uploaded original of a video lies."""
+    return Path(settings.MEDIA_DIR) / str(video_id) / f"original{extension_of(name)}"
+
+
+def is_managed(path: str | Path) -> bool:
+    """True for a file that vsearch stored itself and may remove."""
+    return bool(str(path)) and Path(settings.MEDIA_DIR) in Path(path).parents
+
+
+def move_into(source: Path, target: Path) -> None:
+    """Rename, so that the target is whole or absent; across disks copy beside it first. NoSpace when it is full."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.replace(source, target)
+        return
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+    partial = target.with_name(f"{target.name}.part")
+    try:
+        shutil.copyfile(source, partial)
+        os.replace(partial, target)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        if error.errno in OUT_OF_SPACE:
+            raise no_space(needed_bytes=source.stat().st_size, free_bytes=0) from error
+        raise
+    source.unlink(missing_ok=True)
+
+
+def folder_remove(video_id: UUID) -> None:
+    """Remove everything that is stored for a video: its derived files and its uploaded original."""
+    shutil.rmtree(Path(settings.MEDIA_DIR) / str(video_id), ignore_errors=True)

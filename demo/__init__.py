@@ -1,0 +1,1 @@
+"""A library of short clips that code renders, so that a machine without any video has something to search."""

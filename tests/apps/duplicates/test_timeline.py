@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from apps.duplicates.timeline import Span, timeline
+from apps.duplicates.wording import overall_words, span_words
+
+
+def test_both_rows_have_the_scale_of_the_longer_video():
+    drawn = timeline([Span(0, 10, 30, 40)], 10.0, 60.0)
+    assert (drawn.a_width, drawn.b_width) == ("100.0", "600.0")
+    assert (drawn.ribbons[0].b.x, drawn.ribbons[0].b.width) == ("300.0", "100.0")
+
+
+def test_a_short_span_of_a_long_video_stays_visible():
+    assert timeline([Span(0, 1, 0, 1)], 7200.0, 7200.0).ribbons[0].a.width == "2.0"
+
+
+def test_a_reversed_span_has_a_crossed_ribbon():
+    forward, backward = (timeline([Span(0, 10, 0, 10, r)], 10.0, 10.0).ribbons[0].points for r in (False, True))
+    assert forward.split()[2:] == backward.split()[:1:-1]
+
+
+def test_unknown_durations_are_taken_from_the_spans():
+    assert timeline([Span(0, 10, 5, 20)], 0.0, 0.0).b_width == "600.0"
+
+
+def test_spans_read_as_timecodes_of_at_least_a_second():
+    assert span_words(75.4, 80.0) == "1:15-1:20"
+    assert span_words(75.2, 75.9) == "1:15-1:16"
+
+
+def test_the_verdict_over_all_matches_counts_the_rest():
+    assert overall_words(["exact", "contains"]) == "This very file is in the library. 1 more video matched."
+    assert "Nothing in the library" in overall_words([])

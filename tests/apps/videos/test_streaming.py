@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from django.test import Client
+from pytest_django import Settings
+
+from apps.videos.models import Video
+from apps.videos.streaming import BLOCK_BYTES
+from tests.apps.people import imported, user
+
+pytestmark = pytest.mark.django_db
+CONTENT = bytes(range(256)) * 40  # 10,240 bytes
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Video:
+    return imported(tmp_path / "library", CONTENT)
+
+
+@pytest.fixture
+def viewer(client: Client) -> Client:
+    client.force_login(user())
+    return client
+
+
+def body(response: object) -> bytes:
+    return response.getvalue()  # type: ignore[attr-defined, no-any-return]
+
+
+def open_files() -> set[str]:
+    """Every file that this process holds open."""
+    links = (Path("/proc/self/fd") / name for name in os.listdir("/proc/self/fd"))
+    return {os.readlink(link) for link in links if link.exists()}
+
+
+def test_the_whole_file_comes_with_a_type_of_ours_and_without_sniffing(viewer: Client, video: Video) -> None:
+    response = viewer.get(f"/videos/{video.id}/stream")
+    assert (response.status_code, body(response)) == (200, CONTENT)
+    assert response["Content-Type"] == "video/mp4"
+    assert response["Content-Length"] == str(len(CONTENT))
+    assert response["Accept-Ranges"] == "bytes"
+    assert response["X-Content-Type-Options"] == "nosniff"
+    assert response["Content-Disposition"] == "inline"
+
+
+@pytest.mark.parametrize(
+    ("asked", "content_range", "sent"),
+    [
+        ("bytes=0-0", "bytes 0-0/10240", CONTENT[:1]),
+        ("bytes=100-199", "bytes 100-199/10240", CONTENT[100:200]),
+        ("bytes=10000-", "bytes 10000-10239/10240", CONTENT[10000:]),
+        ("bytes=-10", "bytes 10230-10239/10240", CONTENT[-10:]),
+        ("bytes=10000-999999", "bytes 10000-10239/10240", CONTENT[10000:]),
+    ],
+)
+def test_a_range_comes_as_206(viewer: Client, video: Video, asked: str, content_range: str, sent: bytes) -> None:
+    response = viewer.get(f"/videos/{video.id}/stream", headers={"Range": asked})
+    assert response.status_code == 206
+    assert response["Content-Range"] == content_range
+    assert response["Content-Length"] == str(len(sent))
+    assert body(response) == sent
+
+
+def test_a_range_behind_the_end_is_416_and_tells_the_size(viewer: Client, video: Video) -> None:
+    response = viewer.get(f"/videos/{video.id}/stream", headers={"Range": "bytes=10240-"})
+    assert response.status_code == 416
+    assert response["Content-Range"] == "bytes */10240"
+
+
+def test_several_ranges_are_answered_with_the_whole_file(viewer: Client, video: Video) -> None:
+    response = viewer.get(f"/videos/{video.id}/stream", headers={"Range": "bytes=0-1,4-5"})
+    assert (response.status_code, body(response)) == (200, CONTENT)
+
+
+def test_if_range_with_the_same_validator_continues_and_with_another_starts_over(viewer: Client, video: Video) -> None:
+    address = f"/videos/{video.id}/stream"
+    first = viewer.get(address)
+    for validator in (first["ETag"], first["Last-Modified"]):
+        assert viewer.get(address, headers={"Range": "bytes=5-9", "If-Range": validator}).status_code == 206
+    for validator in ('"other"', f"W/{first['ETag']}", "Mon, 01 Jan 2001 00:00:00 GMT", "nonsense"):
+        response = viewer.get(address, headers={"Range": "bytes=5-9", "If-Range": validator})
+        assert (response.status_code, body(response)) == (200, CONTENT)
+
+
+def test_an_unchanged_file_is_304_and_a_changed_one_has_another_etag(viewer: Client, video: Video) -> None:
+    address = f"/videos/{video.id}/stream"
+    etag = viewer.get(address)["ETag"]
+    assert viewer.get(address, headers={"If-None-Match": etag}).status_code == 304
+    Path(video.path).write_bytes(b"changed")
+    response = viewer.get(address, headers={"If-None-Match": etag})
+    assert (response.status_code, body(response)) == (200, b"changed")
+
+
+def test_head_sends_the_headers_and_no_body(viewer: Client, video: Video) -> None:
+    response = viewer.head(f"/videos/{video.id}/stream")
+    assert (response.status_code, response["Content-Length"], response.content) == (200, "10240", b"")
+
+
+def test_an_empty_file_is_sent_empty(viewer: Client, tmp_path: Path) -> None:
+    video = imported(tmp_path)
+    Path(video.path).write_bytes(b"")
+    response = viewer.get(f"/videos/{video.id}/stream")
+    assert (response.status_code, body(response)) == (200, b"")
+
+
+def test_a_large_file_is_read_in_blocks_and_closed_when_the_client_goes_away(viewer: Client, video: Video) -> None:
+    Path(video.path).write_bytes(b"x" * (BLOCK_BYTES * 2 + 5))
+    response = viewer.get(f"/videos/{video.id}/stream")
+    blocks = iter(response.streaming_content)
+    assert len(next(blocks)) == BLOCK_BYTES
+    assert video.path in open_files()
+    response.close()
+    assert video.path not in open_files()
+
+
+def test_a_missing_file_is_404_with_an_explanation(viewer: Client, video: Video) -> None:
+    Path(video.path).unlink()
+    response = viewer.get(f"/videos/{video.id}/stream")
+    assert response.status_code == 404
+    assert b"moved or removed" in response.content
+
+
+def test_a_folder_in_the_place_of_the_file_is_404(viewer: Client, video: Video) -> None:
+    Path(video.path).unlink()
+    Path(video.path).mkdir()
+    assert viewer.get(f"/videos/{video.id}/stream").status_code == 404
+
+
+def test_a_proxy_is_preferred_to_the_original(viewer: Client, video: Video) -> None:
+    video.folder.mkdir(parents=True)
+    (video.folder / "proxy.mp4").write_bytes(b"proxy")
+    Video.objects.filter(id=video.id).update(has_proxy=True)
+    assert body(viewer.get(f"/videos/{video.id}/stream")) == b"proxy"
+
+
+@pytest.mark.parametrize(
+    ("file", "content_type"),
+    [
+        ("poster.jpg", "image/jpeg"),
+        ("thumbs/1500.jpg", "image/jpeg"),
+        ("storyboard.vtt", "text/vtt; charset=utf-8"),
+        ("sprite.jpg", "image/jpeg"),
+        ("sprite-1.jpg", "image/jpeg"),
+    ],
+)
+def test_derived_files_are_served_and_404_until_they_are_made(
+    viewer: Client, video: Video, file: str, content_type: str
+) -> None:
+    address = f"/videos/{video.id}/{file}"
+    assert viewer.get(address).status_code == 404
+    target = video.folder / file
+    target.parent.mkdir(parents=True)
+    target.write_bytes(b"made")
+    response = viewer.get(address)
+    assert (response.status_code, body(response), response["Content-Type"]) == (200, b"made", content_type)
+
+
+def test_strangers_see_media_only_when_search_is_public(client: Client, video: Video, settings: Settings) -> None:
+    settings.PUBLIC_SEARCH = False
+    addresses = [f"/videos/{video.id}/stream", f"/videos/{video.id}/poster.jpg"]
+    assert {client.get(address).status_code for address in addresses} == {403}
+    settings.PUBLIC_SEARCH = True
+    assert client.get(addresses[0]).status_code == 200
+
+
+def test_media_can_only_be_read(viewer: Client, video: Video) -> None:
+    assert viewer.post(f"/videos/{video.id}/stream").status_code == 405

@@ -1,0 +1,243 @@
+"""Everything that people upload by mistake or on purpose ends in a MediaError with the right reason."""
+
+from __future__ import annotations
+
+import dataclasses
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests import bad_clips
+from tests.clips import Scene, ffmpeg, make_clip
+from worker.media.errors import MESSAGES, MediaError
+from worker.media.limits import Limits
+from worker.media.probe import probe
+from worker.media.stream import open_frames
+
+LONG = [Scene("life", 1)]
+
+
+def refusal(path: Path, limits: Limits | None = None) -> str:
+    """The code with which decoding the whole file is refused."""
+    with pytest.raises(MediaError) as caught, open_frames(path, limits=limits) as stream:
+        for _ in stream:
+            pass
+    assert caught.value.message == MESSAGES[caught.value.code]
+    return caught.value.code
+
+
+def accepted_seconds(path: Path) -> float:
+    with open_frames(path) as stream:
+        for _ in stream:
+            pass
+        return stream.duration_seconds
+
+
+def written(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
+
+
+def test_every_message_is_a_sentence_that_says_what_to_do() -> None:
+    for code, message in MESSAGES.items():
+        assert message.endswith("."), code
+        assert len(message) > 40 or code == "cancelled"
+
+
+@pytest.mark.parametrize(
+    ("code", "content"),
+    [
+        ("empty", b""),
+        ("not_video", b"Dear diary,\ntoday I renamed a text file.\n" * 50),
+        ("not_video", "Ein Text mit Umlauten: äöü, 中文, emoji 🎬\n".encode() * 300),
+        ("not_video", bytes(range(256)) * 64),
+        ("not_video", b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n\x00\x01\x02\x03" + bytes(2000)),
+        ("playlist", b"#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\nother.mp4\n#EXT-X-ENDLIST\n"),
+        ("playlist", b"ffconcat version 1.0\nfile other.mp4\n"),
+        ("playlist", b"[playlist]\nFile1=other.mp4\n"),
+        ("playlist", b'<?xml version="1.0"?>\n<MPD xmlns="urn:mpeg:dash:schema:mpd:2011"></MPD>'),
+        ("archive", b"7z\xbc\xaf\x27\x1c\x00\x04" + bytes(500)),
+        ("archive", b"Rar!\x1a\x07\x01\x00" + bytes(500)),
+        ("encrypted", b"PK\x03\x04\x14\x00\x01\x00\x08\x00" + bytes(500)),
+    ],
+)
+def test_what_is_no_video_is_named_for_what_it_is(tmp_path: Path, code: str, content: bytes) -> None:
+    path = written(tmp_path / "holiday.mp4", content)
+    assert refusal(path) == code
+    with pytest.raises(MediaError) as caught:
+        probe(path)
+    assert caught.value.code == code
+
+
+def test_a_zip_a_picture_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "videos.mp4", "w") as archive:
+        archive.writestr("clip.txt", "hello")
+    assert refusal(tmp_path / "videos.mp4") == "archive"
+    for kind in ("JPEG", "PNG", "WEBP"):
+        Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / "picture.mp4", kind)
+        assert refusal(tmp_path / "picture.mp4") == "picture"
+    assert refusal(tmp_path / "nothing.mp4") == "missing"
+    assert refusal(tmp_path) == "missing"
+
+
+def test_sound_without_pictures_is_refused(tmp_path: Path) -> None:
+    for name in ("song.mp4", "song.mkv", "song.ogg"):
+        ffmpeg("-f", "lavfi", "-i", "sine=duration=1", tmp_path / name)
+        assert refusal(tmp_path / name) == "audio_only"
+
+
+def test_cover_art_is_no_video(tmp_path: Path) -> None:
+    Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(tmp_path / "cover.jpg")
+    ffmpeg("-f", "lavfi", "-i", "sine=duration=1", "-i", tmp_path / "cover.jpg", "-map", "0", "-map", "1",
+           "-c:v", "copy", "-disposition:v:0", "attached_pic", tmp_path / "song.mp4")  # fmt: skip
+    assert refusal(tmp_path / "song.mp4") == "audio_only"
+
+
+def test_an_encrypted_mp4_is_refused(tmp_path: Path) -> None:
+    plain = make_clip(tmp_path / "plain.mp4", seconds=1.0)
+    key = "76a6c65c5ea762046bd749a2e632ccbb"
+    ffmpeg("-i", plain, "-c", "copy", "-encryption_scheme", "cenc-aes-ctr", "-encryption_key", key,
+           "-encryption_kid", "a7e61c373e219033c21091fa607bf3b8", tmp_path / "drm.mp4")  # fmt: skip
+    assert refusal(tmp_path / "drm.mp4") == "encrypted"
+
+
+def test_a_scrambled_transport_stream_is_refused(tmp_path: Path) -> None:
+    path = make_clip(tmp_path / "tv.ts", seconds=1.0)
+    data = bytearray(path.read_bytes())
+    for at in range(0, len(data), 188):
+        if data[at + 1] & 0x1F or data[at + 2] > 0x20:  # not the tables
+            data[at + 3] |= 0x80
+    assert refusal(written(path, bytes(data))) == "encrypted"
+
+
+def test_a_picture_of_20000_by_20000_is_refused_before_memory_is_taken(tmp_path: Path) -> None:
+    small = dataclasses.replace(Limits(), memory_bytes=700 * 1024 * 1024)  # one such picture would not fit
+    assert refusal(bad_clips.huge_gif(tmp_path / "huge.gif"), small) == "too_large_picture"
+    hidden = bad_clips.huge_jpeg_frames(make_clip(tmp_path / "hidden.avi", codec="mjpeg", seconds=0.5))
+    assert refusal(hidden, small) == "too_large_picture"
+
+
+def test_a_limit_on_pixels_applies_to_any_codec(tmp_path: Path) -> None:
+    limits = dataclasses.replace(Limits(), pixels=100 * 100)
+    for container in ("mp4", "webm", "ts", "flv", "mpg"):
+        assert refusal(make_clip(tmp_path / f"clip.{container}"), limits) == "too_large_picture", container
+
+
+def test_ten_hours_promised_over_three_seconds_are_refused(tmp_path: Path) -> None:
+    ten_hours = 36_000.0
+    mp4 = bad_clips.claim_mp4_duration(make_clip(tmp_path / "lie.mp4", seconds=3.0), ten_hours)
+    assert refusal(mp4) == "header_mismatch"
+    mkv = make_clip(tmp_path / "lie.mkv", seconds=3.0, audio="aac")
+    assert refusal(bad_clips.claim_matroska_duration(mkv, ten_hours)) == "header_mismatch"
+
+
+@pytest.mark.parametrize("name", ["torn.mkv", "torn.webm", "torn.avi", "torn.flv"])
+def test_a_truncated_file_is_refused(tmp_path: Path, name: str) -> None:
+    path = make_clip(tmp_path / name, scenes=LONG, seconds=6.0, codec="mpeg4" if name.endswith("avi") else None)
+    assert refusal(bad_clips.cut_off(path, 0.6)) == "truncated"
+
+
+def test_a_truncated_mp4_is_refused_wherever_its_index_is(tmp_path: Path) -> None:
+    index_last = make_clip(tmp_path / "last.mp4", scenes=LONG, seconds=6.0)
+    assert refusal(bad_clips.cut_off(index_last, 0.6)) == "truncated"
+    index_first = make_clip(tmp_path / "first.mp4", scenes=LONG, seconds=6.0, muxer_args=("-movflags", "+faststart"))
+    assert refusal(bad_clips.cut_off(index_first, 0.6)) == "truncated"
+
+
+def test_a_recording_with_a_torn_tail_is_accepted_with_what_it_has(tmp_path: Path) -> None:
+    path = make_clip(tmp_path / "tail.mp4", scenes=LONG, seconds=6.0, muxer_args=("-movflags", "+faststart"))
+    assert 5.4 <= accepted_seconds(bad_clips.cut_off(path, 0.97)) <= 6.1
+
+
+def test_a_recording_with_a_few_damaged_packets_is_accepted(tmp_path: Path) -> None:
+    path = make_clip(tmp_path / "noisy.ts", scenes=LONG, seconds=6.0)
+    assert accepted_seconds(bad_clips.overwrite(path, 0.93, 0.95)) == pytest.approx(6.0, abs=0.3)
+
+
+def test_a_recording_without_a_promise_is_accepted_as_long_as_it_is(tmp_path: Path) -> None:
+    path = make_clip(tmp_path / "live.ts", scenes=LONG, seconds=6.0)
+    assert 2.5 <= accepted_seconds(bad_clips.cut_off(path, 0.6)) <= 4.5
+
+
+def test_sound_that_outlasts_the_picture_is_no_damage(tmp_path: Path) -> None:
+    picture = make_clip(tmp_path / "picture.mkv", seconds=2.0)
+    for name in ("longer.mkv", "longer.mp4"):
+        ffmpeg("-i", picture, "-f", "lavfi", "-i", "sine=duration=12", "-c:v", "copy", tmp_path / name)
+        assert accepted_seconds(tmp_path / name) == pytest.approx(2.0, abs=0.1)
+
+
+def test_a_file_full_of_noise_is_damaged(tmp_path: Path) -> None:
+    path = make_clip(tmp_path / "noise.avi", codec="mpeg4", scenes=LONG, seconds=3.0)
+    assert refusal(bad_clips.overwrite(path, 0.1, 0.9)) in ("damaged", "truncated", "header_mismatch")
+
+
+@pytest.mark.parametrize(("name", "codec"), [("rare.mkv", "ffv1"), ("rare.mov", "magicyuv"), ("rare.avi", "magicyuv")])
+def test_a_rare_codec_is_refused(tmp_path: Path, name: str, codec: str) -> None:
+    assert refusal(make_clip(tmp_path / name, codec=codec, seconds=0.5)) == "unsupported_codec"
+
+
+@pytest.mark.parametrize("name", ["clip.nut", "clip.y4m", "clip.ivf", "clip.mxf"])
+def test_a_rare_container_is_refused(tmp_path: Path, name: str) -> None:
+    codecs = {"clip.ivf": ["-c:v", "libvpx"], "clip.mxf": ["-c:v", "mpeg2video"]}
+    ffmpeg("-i", make_clip(tmp_path / "plain.mp4", seconds=0.5), *codecs.get(name, []), tmp_path / name)
+    assert refusal(tmp_path / name) == "unsupported_container"
+
+
+def limited(**changes: float) -> Limits:
+    return dataclasses.replace(Limits(), **changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("code", "limits"),
+    [
+        ("too_large_file", limited(input_bytes=1000)),
+        ("too_long", limited(duration_seconds=1.0)),
+        ("too_many_frames", limited(frames=20)),
+        ("timed_out", limited(wall_seconds=0.05)),
+        ("timed_out", limited(stall_seconds=0.0)),
+    ],
+)
+def test_every_limit_has_its_own_reason(tmp_path: Path, code: str, limits: Limits) -> None:
+    path = make_clip(tmp_path / "clip.mp4", scenes=LONG, seconds=6.0, size=(640, 480))
+    assert refusal(path, limits) == code
+
+
+def test_a_video_that_needs_more_memory_than_allowed_is_refused(tmp_path: Path) -> None:
+    assert refusal(make_clip(tmp_path / "clip.mp4"), limited(memory_bytes=120 * 1024 * 1024)) == "out_of_memory"
+
+
+def test_too_many_tracks_are_refused(tmp_path: Path) -> None:
+    path = make_clip(tmp_path / "clip.mkv", audio="aac", seconds=0.5)
+    assert refusal(path, limited(streams=1)) in ("too_many_streams", "damaged")
+
+
+def test_an_absurd_frame_rate_is_refused(tmp_path: Path) -> None:
+    path = make_clip(tmp_path / "fast.mp4", scenes=[Scene("solid")], fps=2000, seconds=1.0, size=(32, 32))
+    assert refusal(path) == "too_many_frames"
+
+
+def test_cancelling_ends_the_decoding(tmp_path: Path) -> None:
+    path = make_clip(tmp_path / "clip.mp4", scenes=LONG, seconds=6.0)
+    seen: list[float] = []
+    stream = open_frames(path, cancelled=lambda: len(seen) >= 2)
+    with stream, pytest.raises(MediaError, match="cancelled"):  # noqa: PT012
+        for frame in stream:
+            seen.append(frame.time)  # noqa: PERF401  (the cancel callback watches the list grow)
+    assert len(seen) == 2
+    with pytest.raises(MediaError, match="cancelled"):
+        probe(path, cancelled=lambda: True)
+
+
+@pytest.mark.parametrize("damage", range(12))
+def test_random_damage_ends_in_frames_or_a_reason_and_never_in_another_error(tmp_path: Path, damage: int) -> None:
+    names: list[str] = ["a.mp4", "b.mkv", "c.avi", "d.ts", "e.flv", "f.gif"]
+    path = make_clip(tmp_path / names[damage % 6], seconds=1.0)
+    bad_clips.overwrite(path, 0.0, 1.0, seed=damage, every=200)
+    try:
+        outcome = f"{accepted_seconds(path):.0f} seconds"
+    except MediaError as error:
+        outcome = error.code
+    assert outcome.endswith("seconds") or outcome in MESSAGES

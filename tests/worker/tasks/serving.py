@@ -1,0 +1,47 @@
+"""Serving model versions for the tests of tasks: a tiny bundled encoder and the repository's copy descriptor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+from apps.embeddings.models import ModelVersion
+from apps.embeddings.services import model_version_promote, model_version_register
+from apps.videos.models import Video
+from apps.videos.services import video_register
+from tests.worker.embedders.tiny_models import tiny_bundled
+from worker.embedders.bundled import bundled_spec
+from worker.embedders.registry import load_copy, load_semantic
+from worker.types import EmbedderSpec
+
+
+def serve(spec: EmbedderSpec, folder: Path) -> ModelVersion:
+    version = model_version_register(
+        role=spec.role,
+        name=spec.name,
+        revision=spec.revision,
+        dim=spec.dim,
+        image_side=spec.image_side,
+        preprocessing_hash=spec.preprocessing_hash,
+        weights_sha256=spec.weights_sha256,
+        folder=str(folder),
+    )
+    return model_version_promote(version_id=version.id)
+
+
+@pytest.fixture
+def versions(tmp_path: Path, transactional_db: None) -> tuple[ModelVersion, ModelVersion]:
+    """(semantic, copy), both serving."""
+    load_semantic.cache_clear()
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    tiny_bundled(folder)
+    copy = Path(settings.BUNDLED_MODELS_DIR) / "copy"
+    return serve(bundled_spec(folder), folder), serve(load_copy(copy).spec, copy)
+
+
+def register(path: Path) -> Video:
+    video, _ = video_register(path=path, original_name=path.name, source=Video.Source.IMPORT)
+    return video

@@ -1,0 +1,53 @@
+"""Typed readers of the environment. Every secret may come from a file: ``NAME_FILE`` wins over ``NAME``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+class EnvironmentProblem(RuntimeError):
+    """A variable is missing or unreadable; the message names it and says what to write."""
+
+
+def text(name: str, default: str | None = None) -> str:
+    """Return the variable, or the content of the file that ``NAME_FILE`` names."""
+    file = os.environ.get(f"{name}_FILE")
+    if file:
+        try:
+            return Path(file).read_text().strip()
+        except OSError as error:
+            raise EnvironmentProblem(f"{name}_FILE points to {file}, which cannot be read: {error.strerror}") from error
+    value = os.environ.get(name, default)
+    if value is None:
+        raise EnvironmentProblem(f"{name} is not set; set it or put it into a file and name that in {name}_FILE")
+    return value.strip()
+
+
+def flag(name: str, default: bool) -> bool:
+    value = text(name, "yes" if default else "no").lower()
+    if value in {"1", "yes", "true", "on"}:
+        return True
+    if value in {"0", "no", "false", "off", ""}:
+        return False
+    raise EnvironmentProblem(f"{name}={value!r} is neither yes nor no")
+
+
+def integer(name: str, default: int, *, low: int | None = None, high: int | None = None) -> int:
+    raw = text(name, str(default))
+    try:
+        value = int(raw)
+    except ValueError as error:
+        raise EnvironmentProblem(f"{name}={raw!r} is not a whole number") from error
+    if (low is not None and value < low) or (high is not None and value > high):
+        raise EnvironmentProblem(f"{name}={value} is out of range ({low} to {high})")
+    return value
+
+
+def words(name: str, default: str = "") -> list[str]:
+    """A comma-separated list, empty parts dropped."""
+    return [part.strip() for part in text(name, default).split(",") if part.strip()]
+
+
+def folder(name: str, default: Path) -> Path:
+    return Path(text(name, str(default))).expanduser().resolve()

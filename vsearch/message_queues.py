@@ -1,0 +1,54 @@
+"""Queues inside Postgres (pgmq as plain SQL): the broker when BROKER_URL is empty."""
+
+from __future__ import annotations
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+QUEUES = ("gpu", "lookup", "decode", "default")  # vsearch.jobs.QUEUES, which needs settings
+_LOCK = 7_305_811  # any number that nobody else uses for an advisory lock
+
+
+def install(dsn: str) -> None:
+    """Make pgmq and our queues unless they are there; one query when they are. Safe from several processes."""
+    from pgmq import install_pgmq_from_sql
+
+    with psycopg.connect(dsn, connect_timeout=5) as connection:
+        if _installed(connection):
+            return
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+        if connection.execute("SELECT to_regclass('pgmq.meta')").fetchone() == (None,):
+            install_pgmq_from_sql(conn=connection)
+        for queue in QUEUES:
+            connection.execute("SELECT pgmq.create(%s)", [queue])
+
+
+def _installed(connection: psycopg.Connection[tuple[object, ...]]) -> bool:
+    if connection.execute("SELECT to_regclass('pgmq.meta')").fetchone() == (None,):
+        return False
+    row = connection.execute("SELECT count(*) FROM pgmq.meta WHERE queue_name = ANY(%s)", [list(QUEUES)]).fetchone()
+    return row == (len(QUEUES),)
+
+
+def connection_string(url: str) -> str:
+    """``url`` in the form that the pgmq client understands without a loss.
+
+    It reads only host, port, user, password and dbname, drops every option of a URL (a socket's folder, sslmode),
+    and joins the values again without quotes. So each value is quoted here once more, and the other options ride
+    behind the name of the database.
+    """
+    given = {name: str(value) for name, value in conninfo_to_dict(url).items() if value is not None}
+    main = {name: given.pop(name, "") for name in ("host", "port", "user", "password", "dbname")}
+    others = "".join(f" {name}={_quoted(value)}" for name, value in given.items())
+    return make_conninfo(
+        host=_quoted(main["host"]),
+        port=main["port"] or "5432",
+        user=_quoted(main["user"] or "postgres"),
+        password=_quoted(main["password"]),
+        dbname=_quoted(main["dbname"]) + others,
+    )
+
+
+def _quoted(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"

@@ -1,0 +1,61 @@
+"""What one vsearch consists of: web, workers by queue, and the periodic scheduler."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from django.conf import settings
+
+from vsearch.supervisor import Service
+
+WEB_THREADS = 16  # a player that streams holds one
+PREFORK_PROCESSES = 2
+_PYTHON = (sys.executable, "-m")
+
+
+def _environment(threads: int) -> dict[str, str]:
+    """``threads``: for numeric libraries. One memory arena instead of eight a core saves hundreds of MB."""
+    return {
+        "DJANGO_SETTINGS_MODULE": "vsearch.settings",
+        "VSEARCH_SUPERVISED": "1",
+        "PYTHONUNBUFFERED": "1",
+        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(threads)),
+        "MALLOC_ARENA_MAX": os.environ.get("MALLOC_ARENA_MAX", "2"),
+        "TOKENIZERS_PARALLELISM": "false",
+    }
+
+
+def _web(host: str, port: int) -> Service:
+    command = [*_PYTHON, "granian", "--interface", "wsgi", "--host", host, "--port", str(port), "--workers", "1"]
+    command += ["--blocking-threads", str(WEB_THREADS), "--workers-kill-timeout", "5", "--log-level", "error"]
+    command += ["--respawn-failed-workers", "--no-ws", "vsearch.wsgi:application"]
+    address = {"VSEARCH_HOST": host, "VSEARCH_PORT": str(port)}
+    return Service("web", command, {**_environment(1), **address})
+
+
+def _worker(name: str, queues: str, pool: str, concurrency: int, threads: int) -> Service:
+    command = [*_PYTHON, "celery", "-A", "worker.app", "worker", "--queues", queues, "--pool", pool]
+    command += ["--concurrency", str(concurrency), "--hostname", f"{name}@vsearch", "--loglevel", "INFO"]
+    command += ["--without-gossip", "--without-mingle"]
+    return Service(name, command, _environment(threads))
+
+
+def _beat(data_dir: Path) -> Service:
+    command = [*_PYTHON, "celery", "--quiet", "-A", "vsearch", "beat", "--loglevel", "WARNING", "--pidfile="]
+    command += ["--schedule", str(data_dir / "beat-schedule")]
+    return Service("beat", command, _environment(1))
+
+
+def all_services(host: str, port: int) -> list[Service]:
+    """gpu and lookup use the pool "threads" with one thread: no fork, which CUDA would not survive, models stay
+    loaded, and the main thread keeps answering the broker's heartbeats while a task runs for hours."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return [
+        _web(host, port),
+        _worker("gpu", "gpu", "threads", 1, cores),
+        _worker("lookup", "lookup", "threads", 1, cores),
+        _worker("default", "default,decode", "prefork", PREFORK_PROCESSES, 1),
+        _beat(settings.DATA_DIR),
+    ]

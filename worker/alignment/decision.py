@@ -1,0 +1,189 @@
+"""From segments to a verdict: how sure, what kind of relation, how much of each side.
+
+The score has the shape of a calibrated probability, but it is one only after ``DecisionModel`` was fitted on labelled
+pairs; its defaults are set by hand. All of its numbers can be replaced from a JSON file.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Literal
+
+from worker.alignment.base import AlignedSegment
+from worker.types import Segment
+
+Relation = Literal["exact", "near_duplicate", "contains", "contained_in", "shares_segments", "none"]
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionModel:
+    """Weights of a logistic score and the thresholds of the relations. Similarities are centred cosines."""
+
+    bias: float = -8.6
+    similarity_weight: float = 10.0  # per unit of mean similarity of the matched frames
+    length_weight: float = 1.0  # per e-fold of matched seconds above one, at most LENGTH_CAP of them
+    coverage_weight: float = 1.5  # per unit of coverage of the better covered side
+    density_weight: float = 2.0  # per unit of matched rows / rows in the span
+    contrast_weight: float = 3.0  # per unit of contrast between the line and its surroundings
+    residual_weight: float = -1.0  # per second of root mean square distance from the line
+    length_cap: float = 4.0  # e-folds: beyond a minute, length proves nothing more
+    whole_coverage: float = 0.9  # a side counts as wholly covered from here on
+    whole_slack_seconds: float = 0.5  # or when at most this much of it is missing (for clips of a few seconds)
+    accept_score: float = 0.5  # below this a verdict should not be shown as a match
+
+    def save(self, path: Path) -> None:
+        path.write_text(json.dumps(asdict(self), indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> DecisionModel:
+        """Read what ``save`` wrote; unknown or non-numeric entries are refused, missing ones keep their default."""
+        content = json.loads(path.read_text(encoding="utf-8"))
+        known = {field.name for field in fields(cls)}
+        if not isinstance(content, dict) or not set(content) <= known:
+            raise ValueError(f"{path.name} is no decision model: expected an object with some of {sorted(known)}")
+        for name, value in content.items():
+            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+                raise ValueError(f"{path.name}: {name} must be a number, not {value!r}")
+        return cls(**{name: float(value) for name, value in content.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What two videos have to do with each other, from the query's point of view.
+
+    ``contained_in``: the query lies inside the reference. ``exact`` is set by callers that know that both files have
+    the same sha256. Coverages are the shares (0..1) of each side's duration that some segment covers.
+    """
+
+    score: float
+    relation: Relation
+    query_coverage: float
+    reference_coverage: float
+    mirrored: bool = False
+    is_match: bool = False
+
+
+NO_MATCH = Verdict(0.0, "none", 0.0, 0.0)
+
+
+def union(intervals: Sequence[Interval]) -> list[Interval]:
+    """Overlapping and touching intervals merged, ascending; empty and inverted ones are dropped."""
+    merged: list[Interval] = []
+    for start, end in sorted(i for i in intervals if i[1] > i[0]):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], end))
+        else:
+            merged.append((start, end))
+    return merged
+
+
+def covered_seconds(intervals: Sequence[Interval], duration: float) -> float:
+    """Length of the union of the intervals inside [0, duration]."""
+    return sum(end - start for start, end in union([(max(s, 0.0), min(e, duration)) for s, e in intervals]))
+
+
+def features(segments: Sequence[Segment], query_duration: float, reference_duration: float) -> dict[str, float]:
+    """The numbers that the score is made of; length-weighted means over the segments, all finite."""
+    weights = [max(s.query_length, 1e-6) for s in segments]
+    total = sum(weights)
+
+    def mean(name: str, missing: float) -> float:
+        return sum(w * float(getattr(s, name, missing)) for w, s in zip(weights, segments, strict=True)) / total
+
+    similarities = [s.mean_similarity if isinstance(s, AlignedSegment) else s.score for s in segments]
+    query = covered_seconds([(s.query_start, s.query_end) for s in segments], query_duration)
+    reference = covered_seconds([(s.reference_start, s.reference_end) for s in segments], reference_duration)
+    return {
+        "similarity": sum(w * s for w, s in zip(weights, similarities, strict=True)) / total,
+        "matched_seconds": query,
+        "query_coverage": min(query / query_duration, 1.0) if query_duration > 0 else 0.0,
+        "reference_coverage": min(reference / reference_duration, 1.0) if reference_duration > 0 else 0.0,
+        "density": mean("hit_density", 1.0),
+        "contrast": mean("contrast", 0.0),
+        "residual_seconds": mean("residual_seconds", 0.0),
+    }
+
+
+def score(values: dict[str, float], model: DecisionModel) -> float:
+    """Logistic of the weighted features, in 0..1."""
+    length = min(max(math.log(max(values["matched_seconds"], 1.0)), 0.0), model.length_cap)
+    logit = (
+        model.bias
+        + model.similarity_weight * values["similarity"]
+        + model.length_weight * length
+        + model.coverage_weight * max(values["query_coverage"], values["reference_coverage"])
+        + model.density_weight * values["density"]
+        + model.contrast_weight * min(max(values["contrast"], 0.0), 1.0)
+        + model.residual_weight * values["residual_seconds"]
+    )
+    return 1.0 / (1.0 + math.exp(-min(max(logit, -60.0), 60.0)))
+
+
+def _is_whole(coverage: float, duration: float, model: DecisionModel) -> bool:
+    missing = (1.0 - coverage) * duration
+    return coverage >= model.whole_coverage or (missing <= model.whole_slack_seconds and coverage >= 0.5)
+
+
+def relation_of(
+    query_coverage: float,
+    reference_coverage: float,
+    query_duration: float,
+    reference_duration: float,
+    model: DecisionModel,
+) -> Relation:
+    """Which side lies wholly inside the other, from the query's point of view."""
+    query_whole = _is_whole(query_coverage, query_duration, model)
+    reference_whole = _is_whole(reference_coverage, reference_duration, model)
+    if query_whole and reference_whole:
+        return "near_duplicate"
+    if query_whole:
+        return "contained_in"
+    return "contains" if reference_whole else "shares_segments"
+
+
+def decide(
+    segments: Sequence[Segment],
+    query_duration: float,
+    reference_duration: float,
+    *,
+    mirrored: bool = False,
+    model: DecisionModel | None = None,
+) -> Verdict:
+    """Weigh the segments of one pair. No segment: score 0 and the relation ``none``."""
+    if not segments:
+        return NO_MATCH
+    model = model or DecisionModel()
+    values = features(segments, query_duration, reference_duration)
+    value = score(values, model)
+    query, reference = values["query_coverage"], values["reference_coverage"]
+    relation = relation_of(query, reference, query_duration, reference_duration, model)
+    return Verdict(value, relation, query, reference, mirrored, value >= model.accept_score)
+
+
+_SWAPPED: dict[Relation, Relation] = {"contains": "contained_in", "contained_in": "contains"}
+
+
+def swap_verdict(verdict: Verdict) -> Verdict:
+    """The same verdict from the other video's point of view."""
+    return replace(
+        verdict,
+        relation=_SWAPPED.get(verdict.relation, verdict.relation),
+        query_coverage=verdict.reference_coverage,
+        reference_coverage=verdict.query_coverage,
+    )
+
+
+def swap_segment(segment: Segment) -> Segment:
+    """The same segment with query and reference exchanged."""
+    return replace(
+        segment,
+        query_start=segment.reference_start,
+        query_end=segment.reference_end,
+        reference_start=segment.query_start,
+        reference_end=segment.query_end,
+    )

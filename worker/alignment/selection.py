@@ -1,0 +1,109 @@
+"""Which of the segments that a search proposes stay: the one with most evidence, not its overlaps and echoes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from worker.alignment.base import AlignedSegment, AlignerConfig, SimilarityMatrix
+from worker.alignment.lines import Line, nearest_columns
+
+ECHO_LEVEL = 0.85  # two lines belong to one static block when similarity between them stays above this share
+
+
+def overlap(a: AlignedSegment, b: AlignedSegment) -> float:
+    """Intersection over union of two boxes in the plane of query time and reference time."""
+    width = min(a.query_end, b.query_end) - max(a.query_start, b.query_start)
+    height = min(a.reference_end, b.reference_end) - max(a.reference_start, b.reference_start)
+    if width <= 0 or height <= 0:
+        return 0.0
+    both = width * height
+    return both / (a.query_length * a.reference_length + b.query_length * b.reference_length - both)
+
+
+def covered(a: AlignedSegment, kept: AlignedSegment) -> float:
+    """Share of ``a``'s box that lies inside the box of ``kept``."""
+    width = min(a.query_end, kept.query_end) - max(a.query_start, kept.query_start)
+    height = min(a.reference_end, kept.reference_end) - max(a.reference_start, kept.reference_start)
+    return max(width, 0.0) * max(height, 0.0) / max(a.query_length * a.reference_length, 1e-12)
+
+
+def evidence(found: AlignedSegment, config: AlignerConfig) -> float:
+    """What the order of segments goes by: similarity above the minimum, over the query time that matched.
+
+    Not the area of the box: among readings of one span that would favour the one at the highest speed.
+    """
+    return (found.mean_similarity - config.min_similarity + 0.01) * found.hit_density * found.query_length
+
+
+def echoes(candidate: AlignedSegment, kept: AlignedSegment, matrix: SimilarityMatrix) -> bool:
+    """Whether two segments are readings of one static block: they share query (or reference) time without a valley.
+
+    A true second occurrence is separated from the first by other footage or by another phase of the motion.
+    """
+    low, high = max(candidate.query_start, kept.query_start), min(candidate.query_end, kept.query_end)
+    if high - low < 0.5 * candidate.query_length:
+        low_r = max(candidate.reference_start, kept.reference_start)
+        high_r = min(candidate.reference_end, kept.reference_end)
+        if high_r - low_r < 0.5 * candidate.reference_length:
+            return False
+        return echoes(swap(candidate), swap(kept), matrix.transposed())
+    rows = np.flatnonzero((matrix.query_times >= low) & (matrix.query_times <= high) & matrix.query_mask)
+    if not len(rows):
+        return True
+    mine, other = (_line_of(s).at(matrix.query_times[rows]) for s in (candidate, kept))
+    parts = np.array([0.25, 0.5, 0.75])
+    between = mine[:, None] * (1 - parts) + other[:, None] * parts
+    columns = nearest_columns(matrix.reference_times, between.ravel()).reshape(between.shape)
+    values = matrix.scores[rows[:, None], columns].mean(axis=0)
+    return bool(values.min() >= ECHO_LEVEL * candidate.mean_similarity)
+
+
+def _line_of(found: AlignedSegment) -> Line:
+    slope = found.reference_length / found.query_length
+    if found.reversed:
+        return Line(-slope, found.reference_end + slope * found.query_start)
+    return Line(slope, found.reference_start - slope * found.query_start)
+
+
+def swap(found: AlignedSegment) -> AlignedSegment:
+    """The same segment with the sides exchanged."""
+    return replace(
+        found,
+        query_start=found.reference_start,
+        query_end=found.reference_end,
+        reference_start=found.query_start,
+        reference_end=found.query_end,
+    )
+
+
+def clashes(candidate: AlignedSegment, kept: AlignedSegment, matrix: SimilarityMatrix, config: AlignerConfig) -> bool:
+    """Overlaps a better segment, lies mostly inside it, or merely echoes it."""
+    if overlap(candidate, kept) > config.max_overlap or covered(candidate, kept) > 0.5:
+        return True
+    return echoes(candidate, kept, matrix)
+
+
+@dataclass(slots=True)
+class Shortlist:
+    """Collects proposals of one pair; ``add`` says whether a proposal was news."""
+
+    matrix: SimilarityMatrix
+    config: AlignerConfig
+    found: list[AlignedSegment] = field(default_factory=list)
+
+    def add(self, candidate: AlignedSegment) -> bool:
+        stronger = [k for k in self.found if evidence(k, self.config) >= evidence(candidate, self.config)]
+        if any(clashes(candidate, k, self.matrix, self.config) for k in stronger):
+            return False
+        self.found.append(candidate)
+        return True
+
+    def best(self) -> list[AlignedSegment]:
+        """Most evidence first, none of them clashing with a better one."""
+        kept: list[AlignedSegment] = []
+        for candidate in sorted(self.found, key=lambda s: evidence(s, self.config), reverse=True):
+            if not any(clashes(candidate, k, self.matrix, self.config) for k in kept):
+                kept.append(candidate)
+        return kept[: self.config.max_segments]

@@ -1,0 +1,7 @@
+from django.apps import AppConfig
+
+
+class WorkerConfig(AppConfig):
+    """Registers worker/management/commands with Django; has no models and imports nothing heavy."""
+
+    name = "worker"

@@ -1,0 +1,150 @@
+"""Retrieval metrics: recall at k, median and mean rank, mAP, R@sum, bootstrap intervals. numpy only.
+
+``similarity`` is (queries, items), higher is better; ``relevant`` is a boolean array of the same shape. Ties are
+pessimistic: an item that scores the same as the right one is ranked before it. NaN anywhere is an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+Relevance = NDArray[np.bool_]
+
+CUTOFFS = (1, 5, 10)
+
+
+@dataclass(frozen=True, slots=True)
+class RetrievalScores:
+    """Recalls, R@sum and mAP in 0..1 (R@sum in 0..3); ranks count from 1, lower is better."""
+
+    r1: float
+    r5: float
+    r10: float
+    mdr: float
+    mnr: float
+    map: float
+    queries: int
+
+    @property
+    def rsum(self) -> float:
+        return self.r1 + self.r5 + self.r10
+
+    def as_dict(self) -> dict[str, float]:
+        """For JSON, recalls and mAP in percent, as the literature prints them."""
+        return {
+            "r1": 100 * self.r1, "r5": 100 * self.r5, "r10": 100 * self.r10, "rsum": 100 * self.rsum,
+            "mdr": self.mdr, "mnr": self.mnr, "map": 100 * self.map,
+        }  # fmt: skip
+
+
+def relevance_of(query_groups: Sequence[object], item_groups: Sequence[object]) -> Relevance:
+    """True where a query and an item name the same group (a caption and its video); (Q,), (N,) -> (Q, N)."""
+    numbers: dict[object, int] = {}
+    left = np.array([numbers.setdefault(g, len(numbers)) for g in query_groups], dtype=np.int64)
+    right = np.array([numbers.setdefault(g, len(numbers)) for g in item_groups], dtype=np.int64)
+    return np.asarray(left[:, None] == right[None, :])
+
+
+def _checked(similarity: ArrayLike, relevant: ArrayLike) -> tuple[Floats, Relevance]:
+    scores, truth = np.asarray(similarity, dtype=np.float64), np.asarray(relevant, dtype=np.bool_)
+    if scores.ndim != 2 or scores.shape != truth.shape:
+        raise ValueError(f"similarity {scores.shape} and relevance {truth.shape} must be equal (queries, items)")
+    if not scores.size:
+        raise ValueError("there is nothing to evaluate: no query or no item")
+    if np.isnan(scores).any():
+        raise ValueError("a similarity is NaN; the embeddings are broken and no metric of them means anything")
+    lonely = np.flatnonzero(~truth.any(axis=1))
+    if len(lonely):
+        raise ValueError(f"{len(lonely)} queries have no relevant item, the first is number {lonely[0]}")
+    return scores, truth
+
+
+def ranks(similarity: ArrayLike, relevant: ArrayLike) -> NDArray[np.int64]:
+    """Rank (from 1) of the best relevant item of every query: 1 + the irrelevant items that score at least as much."""
+    scores, truth = _checked(similarity, relevant)
+    best = np.where(truth, scores, -np.inf).max(axis=1, keepdims=True)
+    return np.asarray(1 + ((scores >= best) & ~truth).sum(axis=1), dtype=np.int64)
+
+
+def recall_at_k(rank: ArrayLike, k: int) -> float:
+    """Share of queries whose best relevant item is among the first k."""
+    if k < 1:
+        raise ValueError("k counts from 1")
+    return float((np.asarray(rank) <= k).mean())
+
+
+def average_precisions(similarity: ArrayLike, relevant: ArrayLike) -> Floats:
+    """Average precision of every query over all of its relevant items; (Q, N) -> (Q,)."""
+    scores, truth = _checked(similarity, relevant)
+    result = np.empty(len(scores))
+    for row, (values, flags) in enumerate(zip(scores, truth, strict=True)):
+        order = np.lexsort((flags, -values))  # falling score, irrelevant first among equals
+        places = np.flatnonzero(flags[order])
+        result[row] = np.mean(np.arange(1, len(places) + 1) / (places + 1))
+    return result
+
+
+def evaluate_retrieval(similarity: ArrayLike, relevant: ArrayLike) -> RetrievalScores:
+    """All metrics of one direction."""
+    rank = ranks(similarity, relevant)
+    r1, r5, r10 = (recall_at_k(rank, k) for k in CUTOFFS)
+    precision = float(average_precisions(similarity, relevant).mean())
+    return RetrievalScores(r1, r5, r10, float(np.median(rank)), float(rank.mean()), precision, len(rank))
+
+
+def text_to_video(similarity: ArrayLike, caption_videos: Sequence[int]) -> RetrievalScores:
+    """Every caption is a query; similarity (captions, videos), ``caption_videos`` the column each belongs to."""
+    scores = np.asarray(similarity, dtype=np.float64)
+    return evaluate_retrieval(scores, relevance_of(caption_videos, range(scores.shape[1])))
+
+
+def video_to_text(similarity: ArrayLike, caption_videos: Sequence[int]) -> RetrievalScores:
+    """Every video is a query and a video's captions count as one item by their best score.
+
+    ``similarity`` is (captions, videos), as for ``text_to_video``. Each video needs at least one caption.
+    """
+    scores, owners = np.asarray(similarity, dtype=np.float64), np.asarray(caption_videos, dtype=np.int64)
+    if scores.ndim != 2 or owners.shape != (scores.shape[0],):
+        raise ValueError("there must be one video number for every row of captions")
+    videos = scores.shape[1]
+    if len(owners) and (owners.min() < 0 or owners.max() >= videos):
+        raise ValueError("a caption names a video that is not among the columns")
+    missing = sorted(set(range(videos)) - set(owners.tolist()))
+    if missing:
+        raise ValueError(f"{len(missing)} videos have no caption, the first is number {missing[0]}")
+    if np.isnan(scores).any():
+        raise ValueError("a similarity is NaN; the embeddings are broken and no metric of them means anything")
+    best = np.full((videos, videos), -np.inf)  # (caption's video, query video)
+    np.maximum.at(best, owners, scores)
+    return evaluate_retrieval(best.T, np.eye(videos, dtype=np.bool_))
+
+
+def bootstrap_interval(
+    values: ArrayLike,
+    statistic: Callable[[Floats], float] = lambda sample: float(sample.mean()),
+    *,
+    confidence: float = 0.95,
+    samples: int = 1000,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Percentile bootstrap interval of a statistic of per-query values, reproducible by its seed.
+
+    For the gain of one model over another pass the differences of their per-query values.
+    """
+    data = np.asarray(values, dtype=np.float64)
+    if data.ndim != 1 or not len(data):
+        raise ValueError("a bootstrap interval needs a list of at least one value")
+    if np.isnan(data).any():
+        raise ValueError("a value is NaN")
+    if not 0 < confidence < 1:
+        raise ValueError("confidence lies between 0 and 1, for instance 0.95")
+    rng = np.random.default_rng(seed)
+    drawn = [statistic(data[rng.integers(0, len(data), len(data))]) for _ in range(samples)]
+    tail = 50 * (1 - confidence)
+    low, high = np.percentile(drawn, [tail, 100 - tail])
+    return float(low), float(high)

@@ -1,0 +1,78 @@
+"""manage.py lookup FILE: where does this video exist already? Needs no running worker and stores nothing."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from apps.duplicates.answers import answer_matches
+from apps.duplicates.wording import overall_words, span_words
+from apps.embeddings.models import ModelVersion
+from apps.embeddings.selectors import model_version_serving
+from apps.videos.models import Video
+
+DEFAULT_LIMIT = 20
+
+
+class Command(BaseCommand):
+    help = "Say which library videos share footage with FILE, and which span of one matches which span of the other."
+    requires_migrations_checks = False
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("file", type=Path)
+        parser.add_argument("--json", action="store_true", help="print the answer of the API")
+        parser.add_argument("--limit", type=int, default=DEFAULT_LIMIT, help="matches to print (default: %(default)s)")
+
+    def handle(self, *, file: Path, json: bool, limit: int, **options: Any) -> None:
+        if limit < 1:
+            raise CommandError("--limit must be 1 or more.")
+        if not file.is_file():
+            raise CommandError(f"There is no file {file}.")
+        version = model_version_serving(ModelVersion.Role.COPY)
+        if version is None:
+            raise CommandError("No copy model is ready yet. Run `manage.py prepare` first.")
+        matches = self._ask(file.resolve(), version, quiet=json)[:limit]
+        self.stdout.write(as_json(matches) if json else as_table(file.name, matches))
+
+    def _ask(self, file: Path, version: ModelVersion, *, quiet: bool) -> list[dict[str, Any]]:
+        # Imported here, because the fingerprint needs torch and `manage.py help` does not.
+        from worker.embedders.base import EmbedderError
+        from worker.media.errors import MediaError
+        from worker.tasks.lookup import lookup_file
+
+        def on_stage(stage: str, fraction: float) -> None:
+            if not quiet and sys.stderr.isatty():
+                self.stderr.write(f"\r{stage} {100 * fraction:3.0f} %\033[K", ending="")
+                self.stderr.flush()
+
+        try:
+            result = lookup_file(file, version, on_stage=on_stage)
+        except MediaError as error:
+            raise CommandError(error.message) from error
+        except EmbedderError as error:
+            raise CommandError(str(error)) from error
+        finally:
+            if not quiet and sys.stderr.isatty():
+                self.stderr.write("\r\033[K", ending="")
+        return answer_matches(result.found, Video.objects.in_bulk({match.video_id for match in result.found}))
+
+
+def as_json(matches: list[dict[str, Any]]) -> str:
+    return json.dumps({"matches": matches}, indent=2, ensure_ascii=False)
+
+
+def as_table(name: str, matches: list[dict[str, Any]]) -> str:
+    """For people: one block a match, spans as timecodes."""
+    lines = [f"{name}: {overall_words([match['relation'] for match in matches])}"]
+    for number, match in enumerate(matches, start=1):
+        lines += ["", f"{number}. {match['video']['title']}   score {match['score']:.2f}"]
+        lines += [f"   {match['verdict']}", f"   {match['video']['path']}"]
+        for segment in match["segments"]:
+            query, reference = span_words(*segment["query"]), span_words(*segment["reference"])
+            lines.append(f"   {query} here = {reference} there" + (" (backwards)" if segment["reversed"] else ""))
+    return "\n".join(lines)

@@ -1,0 +1,53 @@
+"""Starts the decoding child and turns its messages and its death into facts and MediaErrors."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+from typing import Any
+
+from worker.media.errors import MESSAGES, MediaError
+from worker.media.limits import Limits
+from worker.media.runner import Sandboxed
+from worker.media.signatures import check_signature
+from worker.types import ProbeFacts
+
+_SIZE_REFUSED = re.compile(r"Picture size \d+x\d+ (is invalid|exceeds)")
+_MEMORY_SIGNS = ("MemoryError", "Cannot allocate memory", "failed to map segment", "can't start new thread")
+
+
+def start_decoder(mode: str, path: str | os.PathLike[str], limits: Limits) -> Sandboxed:
+    """Starts the child on a file that looks like a video. Raises MediaError for one that does not."""
+    check_signature(path, limits)
+    absolute = os.path.abspath(os.fspath(path))
+    args = [sys.executable, "-s", "-m", "worker.media.decoder_process", mode, absolute, limits.to_json()]
+    return Sandboxed(args, limits=limits)
+
+
+def facts_from(fields: dict[str, Any]) -> ProbeFacts:
+    values = {name: value for name, value in fields.items() if name != "type"}
+    return ProbeFacts(**{**values, "subtitle_streams": tuple(values["subtitle_streams"])})
+
+
+def error_from(fields: dict[str, Any], child: Sandboxed) -> MediaError:
+    """The reason that the child gave, with FFmpeg's own last words for the log."""
+    child.wait()
+    code, tail = str(fields.get("code")), child.stderr_tail[-1000:]
+    if code == "damaged" and _SIZE_REFUSED.search(tail):
+        code = "too_large_picture"  # the decoder saw the size first, and calls it an invalid argument
+    detail = f"{str(fields.get('detail', ''))[:1000]} {tail}".strip()
+    return MediaError(code if code in MESSAGES else "damaged", detail=detail)
+
+
+def error_of_death(status: int, stderr_tail: str) -> MediaError:
+    """Why a child ended without saying goodbye."""
+    detail = f"decoder ended with {status}: {stderr_tail[-1000:]}"
+    if status == -signal.SIGXCPU:
+        return MediaError("timed_out", detail=detail)
+    if status == -signal.SIGKILL or any(sign in stderr_tail for sign in _MEMORY_SIGNS):
+        return MediaError("out_of_memory", detail=detail)
+    if status < 0:
+        return MediaError("damaged", detail=detail)
+    return MediaError("tool_failed", detail=detail)

@@ -1,0 +1,216 @@
+"""The child that decodes ONE untrusted video: ``python -m worker.media.decoder_process MODE PATH LIMITS_JSON``.
+
+MODE ``probe`` decodes until the first frame; ``stream`` decodes everything once. Results go to standard output
+as ``wire`` messages: facts, then frame, shot and progress in time order, then end; or error instead of any of them.
+Memory does not depend on the length of the video: a handful of decoded frames and one running shot.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+import time
+from collections.abc import Iterator
+from typing import IO, Any
+
+import av
+import av.error
+import av.logging
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+from worker.media.clock import FrameClock
+from worker.media.completeness import check_complete
+from worker.media.container import (
+    check_movie_header,
+    check_picture,
+    choose_video,
+    clockwise_turn,
+    configure_decoder,
+    describe,
+    open_container,
+    promised_duration,
+    video_promise,
+)
+from worker.media.container import sample_aspect as sample_aspect_of
+from worker.media.errors import MediaError
+from worker.media.limits import Limits
+from worker.media.luma import FrameSigner
+from worker.media.sampler import FrameSampler
+from worker.media.shots import CutDetector, Judged
+from worker.media.upright import UprightScaler
+from worker.media.wire import write_message
+
+PROGRESS_SECONDS = 0.5
+RATE_GRACE_FRAMES = 1000  # decoded before the frame rate is judged
+MAX_FIRST_ERRORS = 500  # packets that may fail before the first frame
+
+
+class Decoding:
+    """Decodes the frames of one open video in order and counts what happened."""
+
+    def __init__(self, container: InputContainer, video: VideoStream, limits: Limits) -> None:
+        self.container, self.video, self.limits = container, video, limits
+        self.packets = self.broken_packets = self.frames = 0
+        self.data_end = 0.0  # of any track, on the file's clock; followed only if the picture track promises nothing
+        self.read_error = ""
+        configure_decoder(video, limits)
+
+    def packets_of_video(self) -> Iterator[Packet[Any]]:
+        """Also follows the other tracks where only the file as a whole promises a length."""
+        follow = not video_promise(self.video)
+        streams = tuple(self.container.streams) if follow else (self.video,)
+        ticks = {s.index: float(s.time_base) if s.time_base else 0.0 for s in streams}
+        try:
+            for packet in self.container.demux(*streams):
+                if follow and packet.pts is not None:
+                    end = (packet.pts + (packet.duration or 0)) * ticks[packet.stream_index]
+                    self.data_end = max(self.data_end, end)
+                if packet.stream_index == self.video.index:
+                    yield packet
+        except av.error.InvalidDataError as error:
+            self.read_error = str(error)  # how much was read until here decides what it means
+
+    def __iter__(self) -> Iterator[av.VideoFrame]:
+        for packet in self.packets_of_video():
+            self.packets += 1
+            if packet.has_sidedata("encryption_info"):
+                raise MediaError("encrypted", detail="encrypted packets")
+            try:
+                frames = packet.decode()
+            except av.error.MemoryError as error:
+                raise MediaError("out_of_memory", detail=str(error)) from error
+            except (av.error.DecoderNotFoundError, av.error.PatchWelcomeError) as error:
+                raise MediaError("unsupported_codec", detail=str(error)) from error
+            except av.error.FFmpegError as error:
+                self.note_broken(error)
+                continue
+            for frame in frames:
+                self.frames += 1
+                check_picture(frame.width, frame.height, self.limits)
+                yield frame
+
+    def note_broken(self, error: av.error.FFmpegError) -> None:
+        self.broken_packets += 1
+        context = self.video.codec_context
+        check_picture(context.width, context.height, self.limits)  # the decoder refused a size that grew
+        if self.frames == 0 and self.broken_packets > MAX_FIRST_ERRORS:
+            raise MediaError("damaged", detail=str(error)) from error
+
+
+def no_frames(decoding: Decoding) -> MediaError:
+    if decoding.packets == 0 or decoding.read_error:
+        return MediaError("truncated", detail=f"no frames; {decoding.read_error or 'no packets'}")
+    return MediaError("damaged", detail=f"{decoding.packets} packets, {decoding.broken_packets} broken, no frame")
+
+
+def probe(path: str, limits: Limits, out: IO[bytes]) -> None:
+    with open_container(path, limits) as container:
+        video = choose_video(container, limits)
+        check_movie_header(container, path)
+        decoding = Decoding(container, video, limits)
+        first = next(iter(decoding), None)
+        if first is None:
+            raise no_frames(decoding)
+        send_facts(container, video, path, first, out)
+
+
+def send_facts(container: InputContainer, video: VideoStream, path: str, first: av.VideoFrame, out: IO[bytes]) -> None:
+    turn = clockwise_turn(first.rotation)
+    facts = describe(container, video, path, turn=turn, pixel_format=first.format.name)
+    write_message(out, {"type": "facts", **dataclasses.asdict(facts)})
+
+
+class Output:
+    """Sends the kept frames, closed shots and progress of one decode."""
+
+    def __init__(self, out: IO[bytes], sampler: FrameSampler, scaler: UprightScaler) -> None:
+        self.out, self.sampler, self.scaler = out, sampler, scaler
+        self.next_progress = 0.0
+
+    def judged(self, frames: Iterator[Judged[av.VideoFrame]]) -> None:
+        for frame in frames:
+            kept = self.sampler.consider(frame.time, frame.signature, frame.is_cut)
+            self.shots()
+            if kept is not None:
+                image = self.scaler(frame.payload)
+                fields = {"type": "frame", "time": frame.time, "height": image.shape[0], "width": image.shape[1],
+                          "reason": kept.reason, "starts_shot": kept.starts_shot}  # fmt: skip
+                write_message(self.out, fields, image.data.cast("B"))
+
+    def shots(self) -> None:
+        for shot in self.sampler.closed_shots:
+            write_message(self.out, {"type": "shot", **dataclasses.asdict(shot)})
+        self.sampler.closed_shots.clear()
+
+    def progress(self, position: float, frames: int) -> None:
+        if time.monotonic() >= self.next_progress:
+            self.next_progress = time.monotonic() + PROGRESS_SECONDS
+            write_message(self.out, {"type": "progress", "position": position, "frames": frames})
+
+
+def check_running(position: float, frames: int, limits: Limits) -> None:
+    """The limits that only decoding can check."""
+    if position > limits.duration_seconds:
+        raise MediaError("too_long", detail=f"more than {limits.duration_seconds:.0f} s")
+    if frames > limits.frames or (frames > RATE_GRACE_FRAMES and frames > limits.frames_per_second * (position + 1.0)):
+        raise MediaError("too_many_frames", detail=f"{frames} frames in {position:.1f} s")
+
+
+def stream(path: str, limits: Limits, out: IO[bytes]) -> None:
+    with open_container(path, limits) as container:
+        video = choose_video(container, limits)
+        check_movie_header(container, path)
+        promised = promised_duration(container, video)
+        rate = video.average_rate or video.guessed_rate
+        clock = FrameClock(container.format.name, float(rate) if rate else 0.0)
+        tick = float(video.time_base) if video.time_base else 0.0
+        signer, cuts = FrameSigner(), CutDetector[av.VideoFrame]()
+        output = Output(out, FrameSampler(promised), UprightScaler(sample_aspect_of(video)))
+        decoding = Decoding(container, video, limits)
+        for frame in decoding:
+            if decoding.frames == 1:
+                send_facts(container, video, path, frame, out)
+            position = clock.read(frame.time, frame.duration * tick)
+            check_running(position, decoding.frames, limits)
+            output.judged(cuts.push(position, signer(frame), frame))
+            output.progress(position, decoding.frames)
+        output.judged(cuts.flush())
+        if decoding.frames == 0:
+            raise no_frames(decoding)
+        start = container.start_time / 1e6 if container.start_time else 0.0
+        check_complete(promised=promised, decoded=clock.end, data_end=decoding.data_end - start,
+                       broken=decoding.broken_packets, packets=decoding.packets)  # fmt: skip
+        output.sampler.finish(clock.end)
+        output.shots()
+        write_message(out, {"type": "end", "duration": clock.end, "frames": decoding.frames, "peak": peak_memory()})
+
+
+def peak_memory() -> int:
+    """Bytes of this process at its largest; getrusage would count the parent that it was forked from."""
+    with open("/proc/self/status", encoding="ascii") as status:
+        return next((int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM")), 0)
+
+
+def main(argv: list[str]) -> int:
+    mode, path, limits = argv[1], argv[2], Limits.from_json(argv[3])
+    out = os.fdopen(os.dup(1), "wb", buffering=1024 * 1024)
+    av.logging.restore_default_callback()  # FFmpeg's own words go to stderr, for the log of the parent
+    av.logging.set_libav_level(av.logging.ERROR)
+    os.dup2(2, 1)  # whatever a library prints must not get between the messages
+    try:
+        {"probe": probe, "stream": stream}[mode](path, limits, out)
+    except MediaError as error:
+        write_message(out, {"type": "error", "code": error.code, "detail": error.detail})
+    except MemoryError as error:
+        write_message(out, {"type": "error", "code": "out_of_memory", "detail": str(error)})
+    except BrokenPipeError:
+        return 1  # nobody listens any more
+    out.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

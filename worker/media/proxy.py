@@ -1,0 +1,124 @@
+"""A copy that every browser plays, for videos that browsers do not play as they are."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from worker.media.device import ensure_space
+from worker.media.errors import MediaError
+from worker.media.limits import Limits
+from worker.media.runner import Completed, ffmpeg_binary, run_sandboxed
+from worker.media.whitelists import ffmpeg_input_args, file_url
+from worker.types import ProbeFacts
+
+SHORT_SIDE = 720
+KEYFRAME_SECONDS = 2
+MP4_AUDIO = frozenset({"", "aac", "mp3"})
+WEBM_VIDEO = frozenset({"vp8", "vp9", "av1"})
+WEBM_AUDIO = frozenset({"", "opus", "vorbis"})
+EIGHT_BIT_420 = frozenset({"yuv420p", "yuvj420p"})
+TRANSCODE_BITS_A_SECOND = 4_000_000  # what 720p at this quality needs at most, for the space check
+
+
+def _is_h264_for_browsers(facts: ProbeFacts) -> bool:
+    return facts.video_codec == "h264" and facts.pixel_format in EIGHT_BIT_420
+
+
+def needs_proxy(facts: ProbeFacts) -> bool:
+    """Whether browsers cannot play the file as it is: only mp4/mov with 8-bit H.264 and WebM are sure to play."""
+    if "mp4" in facts.container.split(","):
+        return not (_is_h264_for_browsers(facts) and facts.audio_codec in MP4_AUDIO)
+    if facts.container == "webm":
+        return not (
+            facts.video_codec in WEBM_VIDEO and facts.pixel_format in EIGHT_BIT_420 and facts.audio_codec in WEBM_AUDIO
+        )
+    return True
+
+
+def make_proxy(
+    src: str | os.PathLike[str],
+    dst: str | os.PathLike[str],
+    *,
+    facts: ProbeFacts,
+    limits: Limits | None = None,
+    progress: Callable[[float], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> None:
+    """Writes an mp4 to ``dst``, whole or not at all. Raises MediaError ('no_space', 'cancelled', 'timed_out', ...).
+
+    The pictures are copied when only the container is the problem; else they are encoded as H.264 of at most 720
+    lines. ``progress`` gets the share done, 0.0 to 1.0.
+    """
+    limits = limits or Limits()
+    target = Path(dst)
+    ensure_space(target.parent, _expected_bytes(facts))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".mp4")
+    os.close(handle)
+    try:
+        _write(src, temporary, facts, limits, progress, cancelled)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, target)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _expected_bytes(facts: ProbeFacts) -> int:
+    if _is_h264_for_browsers(facts):
+        return facts.size_bytes + facts.size_bytes // 10
+    return min(facts.size_bytes * 3, int(facts.duration_seconds * TRANSCODE_BITS_A_SECOND / 8)) + 1024 * 1024
+
+
+def _write(src: str | os.PathLike[str], dst: str, facts: ProbeFacts, limits: Limits,
+           progress: Callable[[float], None] | None, cancelled: Callable[[], bool] | None) -> None:  # fmt: skip
+    def run(output: list[str]) -> Completed:
+        command = [ffmpeg_binary(), "-hide_banner", "-nostdin", "-loglevel", "error", "-progress", "pipe:1",
+                   *ffmpeg_input_args(src, pixels=limits.pixels, streams=limits.streams),
+                   "-map", "0:V:0", "-map", "0:a:0?", "-sn", "-dn", "-map_metadata", "-1", "-map_chapters", "-1",
+                   *output, "-movflags", "+faststart", "-f", "mp4", "-y", file_url(dst)]  # fmt: skip
+        return run_sandboxed(command, limits=limits, stdout_bytes=0, cancelled=cancelled,
+                             on_line=_progress_reader(facts.duration_seconds, progress))  # fmt: skip
+
+    audio = ["-c:a", "copy"] if facts.audio_codec in MP4_AUDIO else ["-c:a", "aac", "-b:a", "128k", "-ac", "2"]
+    result = None
+    if _is_h264_for_browsers(facts):
+        result = run(["-c:v", "copy", *audio])
+        raise_for_disk(result)
+    if result is None or result.returncode:  # some old containers hold H.264 that cannot be copied as it is
+        result = run(transcode_args(facts))
+    raise_for_disk(result)
+    if result.returncode or not os.path.getsize(dst):
+        raise MediaError("tool_failed", detail=result.stderr_tail[-2000:])
+
+
+def transcode_args(facts: ProbeFacts) -> list[str]:
+    """H.264 and AAC, upright with square pixels, even sides, the short side at most 720, key frames every 2 s."""
+    scale = min(1.0, SHORT_SIDE / min(facts.width, facts.height))
+    width, height = (max(2, round(side * scale / 2) * 2) for side in (facts.width, facts.height))
+    return [
+        "-vf", f"scale={width}:{height},setsar=1,format=yuv420p",
+        "-c:v", "libx264", "-preset", "veryfast", "-crf", "23", "-profile:v", "high",
+        "-force_key_frames", f"expr:gte(t,n_forced*{KEYFRAME_SECONDS})", "-fps_mode", "vfr",
+        "-c:a", "aac", "-b:a", "128k", "-ac", "2",
+    ]  # fmt: skip
+
+
+def raise_for_disk(result: Completed) -> None:
+    """Raises MediaError('no_space') when that is why ffmpeg failed."""
+    if result.returncode and any(
+        reason in result.stderr_tail for reason in ("No space left on device", "File too large", "Disk quota exceeded")
+    ):
+        raise MediaError("no_space", detail=result.stderr_tail[-500:])
+
+
+def _progress_reader(duration: float, progress: Callable[[float], None] | None) -> Callable[[str], None]:
+    def read(line: str) -> None:
+        name, _, value = line.partition("=")
+        if progress is not None and name == "out_time_us" and value.isdigit() and duration > 0:
+            progress(min(1.0, int(value) / 1e6 / duration))
+
+    return read

@@ -1,0 +1,188 @@
+"""THE way to run a program on an untrusted file: limits, no network, and nothing left behind.
+
+``run_sandboxed`` waits for a program and returns what it wrote; ``Sandboxed`` is the same for programs whose
+output is read while they run. Both put the program into a session of its own and kill its whole process group
+on timeout, cancel, error, or when the caller goes away; if the caller itself is killed, the kernel kills it.
+
+Start them in a thread that outlives the program: the kernel's death signal follows the starting *thread*.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+import imageio_ffmpeg
+
+from worker.media.errors import MediaError
+from worker.media.limits import Limits
+
+STDERR_TAIL_BYTES = 16 * 1024
+STDOUT_BYTES = 32 * 1024 * 1024
+POLL_SECONDS = 0.1
+_LAUNCHER = Path(__file__).with_name("sandbox_launcher.py")
+_PROJECT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """What a program left: its exit status (negative: the signal that ended it) and its bounded output."""
+
+    returncode: int
+    stdout: bytes
+    stderr_tail: str
+
+
+def ffmpeg_binary() -> str:
+    """The ffmpeg that is used: FFMPEG_BINARY if set, else the one that comes with imageio-ffmpeg."""
+    named = os.environ.get("FFMPEG_BINARY", "").strip()
+    if named and not os.access(named, os.X_OK):
+        raise MediaError("tool_failed", f"FFMPEG_BINARY is set to {named}, but there is no program. "
+                         "Correct it, or unset it to use the bundled ffmpeg.")  # fmt: skip
+    return named or str(imageio_ffmpeg.get_ffmpeg_exe())
+
+
+def minimal_environment() -> dict[str, str]:
+    """Nothing of ours: no secrets, no proxies, no library paths. One BLAS thread makes numpy start fast."""
+    return {
+        "PATH": "/usr/bin:/bin",
+        "LANG": "C.UTF-8",
+        "HOME": "/nonexistent",
+        "PYTHONPATH": str(_PROJECT),
+        "OPENBLAS_NUM_THREADS": "1",
+        "MALLOC_ARENA_MAX": "4",
+    }
+
+
+class Sandboxed:
+    """A running program. Use as a context manager: leaving it kills whatever still runs.
+
+    ``stdout`` is a binary pipe for the caller to read; the end of stderr is collected in the background.
+    """
+
+    def __init__(self, args: Sequence[str], *, limits: Limits, stdin: int | IO[bytes] | None = None,
+                 stdout: int | IO[bytes] = subprocess.PIPE) -> None:  # fmt: skip
+        self.deadline = time.monotonic() + limits.wall_seconds
+        command = [sys.executable, "-I", "-S", str(_LAUNCHER), limits.to_json(), str(os.getpid()), *args]
+        self.process: subprocess.Popen[bytes] = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL if stdin is None else stdin,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            env=minimal_environment(),
+            cwd="/",
+            start_new_session=True,
+            close_fds=True,
+            bufsize=0,
+        )
+        self._tail = bytearray()
+        self._stderr_thread = threading.Thread(target=self._collect_stderr, name="stderr-tail", daemon=True)
+        self._stderr_thread.start()
+
+    @property
+    def stdout(self) -> IO[bytes]:
+        if self.process.stdout is None:
+            raise ValueError("the output of this program does not go into a pipe")
+        return self.process.stdout
+
+    @property
+    def pid(self) -> int:
+        """Also the id of its process group."""
+        return self.process.pid
+
+    @property
+    def expired(self) -> bool:
+        return time.monotonic() > self.deadline
+
+    @property
+    def stderr_tail(self) -> str:
+        return bytes(self._tail).decode("utf-8", "replace")
+
+    def kill(self) -> None:
+        """Ends the whole process group at once; does nothing when it has ended already."""
+        if self.process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):  # it ended between the two lines
+                os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def wait(self) -> int:
+        """Waits for the end of the program, at most until the deadline; then kills it. Returns its status."""
+        try:
+            status = self.process.wait(max(0.0, self.deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise MediaError("timed_out") from None
+        self._stderr_thread.join(1.0)
+        return status
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:  # fmt: skip
+        self.kill()
+        self._stderr_thread.join(1.0)
+        for pipe in (self.process.stdout, self.process.stderr):
+            if pipe is not None:
+                pipe.close()
+
+    def _collect_stderr(self) -> None:
+        stderr = self.process.stderr
+        try:
+            while stderr is not None and (chunk := stderr.read(4096)):
+                self._tail += chunk
+                del self._tail[:-STDERR_TAIL_BYTES]
+        except ValueError:
+            pass  # the pipe was closed while the program was being killed
+
+
+def run_sandboxed(
+    args: Sequence[str],
+    *,
+    limits: Limits,
+    stdin: int | IO[bytes] | None = None,
+    stdout_bytes: int = STDOUT_BYTES,
+    on_line: Callable[[str], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> Completed:
+    """Runs a program to its end. At most ``stdout_bytes`` of its output are kept, the rest is thrown away.
+
+    ``on_line`` gets every line of its standard output while it runs (in a thread of its own).
+    Raises MediaError 'timed_out' or 'cancelled', after the whole process group is dead.
+    """
+    kept = bytearray()
+
+    def collect(pipe: IO[bytes]) -> None:
+        for chunk in iter(lambda: pipe.readline(65536) if on_line else pipe.read(65536), b""):
+            if on_line:
+                on_line(chunk.decode("utf-8", "replace").rstrip("\r\n"))
+            kept.extend(chunk[: max(0, stdout_bytes - len(kept))])
+
+    with Sandboxed(args, limits=limits, stdin=stdin) as program:
+        reader = threading.Thread(target=collect, args=(program.stdout,), name="stdout", daemon=True)
+        reader.start()
+        while True:
+            if cancelled is not None and cancelled():
+                program.kill()
+                raise MediaError("cancelled")
+            if program.expired:
+                program.kill()
+                raise MediaError("timed_out")
+            try:
+                status = program.process.wait(POLL_SECONDS)
+                break
+            except subprocess.TimeoutExpired:
+                continue
+        reader.join(5.0)
+        program.wait()
+        return Completed(status, bytes(kept), program.stderr_tail)

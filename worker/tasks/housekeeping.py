@@ -1,0 +1,30 @@
+"""Periodic tasks, and the word of a stopping worker to its running jobs."""
+
+from __future__ import annotations
+
+from celery.signals import worker_shutting_down
+
+from apps.duplicates.services import lookups_expire
+from apps.search.services import snapshots_purge
+from apps.videos.uploads import uploads_expire
+from vsearch.celery import app
+from worker.tasks.running import shutting_down, sweep
+
+
+@app.task(name="worker.sweep")
+def sweep_jobs() -> None:
+    """Every few seconds: publish lost messages again, take back the jobs of dead workers."""
+    sweep()
+
+
+@app.task(name="worker.expire")
+def expire() -> None:
+    """Every hour: query files past their day, uploads that nobody finished, answers that nobody pages through."""
+    lookups_expire()
+    uploads_expire()
+    snapshots_purge()
+
+
+@worker_shutting_down.connect
+def _tell_running_jobs(**_: object) -> None:
+    shutting_down.set()

@@ -1,0 +1,114 @@
+"""From a file to a searchable video: one decode, both embedders, one transaction.
+
+probing -> decoding and embedding (overlapped: the decoder is a child process) -> writing -> ready. Until the last
+transaction nothing of the video can be found; after a crash the next attempt starts over and replaces
+everything, so a video becomes ready exactly once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from django.db import transaction
+
+from apps.embeddings.models import ModelVersion
+from apps.embeddings.selectors import model_version_serving
+from apps.embeddings.vector_index import PgVectorIndex
+from apps.videos.indexing import video_mark_failed, video_mark_probed, video_mark_ready, video_store_index
+from apps.videos.models import Video
+from vsearch.celery import app
+from vsearch.jobs import JobKind, enqueue
+from worker.embedders.base import Embedder, EmbedderError
+from worker.embedders.copy_descriptor import CopyDescriptor
+from worker.indexing import Indexed, index_video
+from worker.media.device import ensure_space
+from worker.media.errors import MediaError
+from worker.media.proxy import needs_proxy
+from worker.media.subtitles import extract_subtitles
+from worker.tasks.running import JobContinues, JobFailed, JobLost, RunningJob, run
+from worker.tasks.vectors import copy_embedder, semantic_embedder, store_clips, store_frames
+from worker.types import ProbeFacts
+
+DECODE_SHARE = 0.95  # of a job's progress; the rest is subtitles and writing
+SPACE_FOR_DERIVED = 64 * 1024**2
+
+
+def _index(job: RunningJob, video: Video, semantic: Embedder, copy: CopyDescriptor) -> Indexed:
+    video.folder.mkdir(parents=True, exist_ok=True)
+    ensure_space(video.folder, SPACE_FOR_DERIVED)
+
+    def on_facts(facts: ProbeFacts) -> None:
+        video_mark_probed(video_id=video.id, facts=asdict(facts), needs_proxy=needs_proxy(facts))
+
+    result = index_video(
+        video.path,
+        semantic=semantic,
+        copy=copy,
+        folder=video.folder,
+        on_facts=on_facts,
+        on_progress=lambda fraction: job.progress("indexing", DECODE_SHARE * fraction),
+        cancelled=job.stopped,
+    )
+    job.progress("reading subtitles", DECODE_SHARE)
+    result.cues = extract_subtitles(video.path, result.facts, cancelled=job.stopped)
+    return result
+
+
+def _write(job: RunningJob, video: Video, semantic: ModelVersion, copy: ModelVersion, result: Indexed) -> None:
+    index = PgVectorIndex()
+    with transaction.atomic():
+        job.hold()
+        # A switch of models waits for this lock, so no video is written with a version that serves no more.
+        used = ModelVersion.objects.select_for_update().filter(id__in=[semantic.id, copy.id])
+        if any(version.state != ModelVersion.State.SERVING for version in used):
+            raise JobContinues(str(job.id))
+        video_store_index(
+            video_id=video.id,
+            duration_seconds=result.duration,
+            shots=[(s.start, s.end, s.key_time) for s in result.shots],
+            subtitles=[(c.start, c.end, c.text, c.language) for c in result.cues],
+        )
+        store_clips(index, video, semantic, result)
+        store_frames(index, video, copy, result)
+        video_mark_ready(video_id=video.id)
+        enqueue(kind=JobKind.MATCH, subject_id=video.id, title=video.title)
+        if needs_proxy(result.facts):
+            enqueue(kind=JobKind.PROXY, subject_id=video.id, title=video.title)
+
+
+def _ingest(job: RunningJob) -> None:
+    video = Video.objects.filter(id=job.subject).first()
+    if video is None or video.state == Video.State.READY:
+        return  # deleted meanwhile, or a second message for work that is done
+    semantic, copy = model_version_serving("semantic"), model_version_serving("copy")
+    if semantic is None or copy is None:
+        raise JobFailed("model", "No model is ready yet. Run `manage.py prepare`, then retry this video.")
+    job.progress("probing", 0.0)
+    try:
+        result = _index(job, video, semantic_embedder(semantic), copy_embedder(copy))
+    except MediaError as error:
+        job.check()  # a cancel or a shutdown also ends the decoder
+        raise JobFailed(error.code, error.message) from error
+    except EmbedderError as error:
+        raise JobFailed("model", str(error)) from error
+    job.progress("writing", 0.98)
+    _write(job, video, semantic, copy, result)
+
+
+def _failed(job: RunningJob, code: str, message: str) -> None:
+    with transaction.atomic():
+        try:
+            job.hold()
+        except JobLost:
+            return
+        if job.subject_id is not None:
+            video_mark_failed(video_id=job.subject_id, code=code, message=message)
+
+
+def _cancelled(job: RunningJob) -> None:
+    _failed(job, "cancelled", "Indexing was cancelled. Retry it whenever you like.")
+
+
+@app.task(name="worker.ingest")
+def ingest(job_id: str) -> None:
+    run(job_id, _ingest, on_failure=_failed, on_cancel=_cancelled)

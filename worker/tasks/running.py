@@ -1,0 +1,237 @@
+"""How a task holds its Job: claim, heartbeat, progress, cancel, and how it ends.
+
+A claim is one UPDATE that raises the fencing token and takes the lease, so of two deliveries of one message only
+one works. A heartbeat thread renews the lease while the body runs; if the lease was lost (this process was
+paused and the sweeper gave the job to another), every later write with the old token changes nothing and the
+body is stopped by ``JobLost`` at its next ``progress`` call.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.db import close_old_connections, connection, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from apps.core.models import Job
+from vsearch.jobs import publish
+
+log = logging.getLogger(__name__)
+
+SAVE_PROGRESS_SECONDS = 0.5
+
+
+class JobStopped(Exception):
+    """The body must end now and write nothing more."""
+
+
+class JobLost(JobStopped):
+    """Another worker holds the job."""
+
+
+class JobCancelled(JobStopped):
+    """A person asked for it."""
+
+
+class JobInterrupted(JobStopped):
+    """This worker is shutting down; the job goes back to the queue."""
+
+
+class JobContinues(JobStopped):
+    """The body did a slice of long work and lets others pass; the job goes to the end of the queue."""
+
+
+class JobFailed(Exception):
+    """The work cannot succeed; ``message`` is for people. No retry will help."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+shutting_down = threading.Event()  # set by worker.tasks.housekeeping when Celery begins to stop
+
+
+class RunningJob:
+    """The claimed job as its body sees it."""
+
+    def __init__(self, job: Job) -> None:
+        self.id: UUID = job.id
+        self.token = job.fencing_token
+        self.subject_id = job.subject_id
+        self.arguments = job.arguments
+        self.attempt = job.attempts
+        self._started = time.monotonic()
+        self._saved = 0.0
+        self._lost = threading.Event()
+        self._cancelled = threading.Event()
+        self._stop_heartbeat = threading.Event()
+
+    @property
+    def subject(self) -> UUID:
+        """Of a kind of job that has one."""
+        if self.subject_id is None:
+            raise JobFailed("internal", "This job names nothing to work on.")
+        return self.subject_id
+
+    def _mine(self):  # type: ignore[no-untyped-def]
+        return Job.objects.filter(id=self.id, fencing_token=self.token, state=Job.State.RUNNING)
+
+    def stopped(self) -> bool:
+        """True when the body should end: for loops and for the ``cancelled`` argument of worker.media."""
+        return self._lost.is_set() or self._cancelled.is_set() or shutting_down.is_set()
+
+    def check(self) -> None:
+        """Raise the JobStopped that applies, if any."""
+        if self._lost.is_set():
+            raise JobLost(str(self.id))
+        if self._cancelled.is_set():
+            raise JobCancelled(str(self.id))
+        if shutting_down.is_set():
+            raise JobInterrupted(str(self.id))
+
+    def progress(self, stage: str, fraction: float) -> None:
+        """Record ``fraction`` (0..1 of the whole job) at most twice a second; time left from the pace so far."""
+        self.check()
+        now = time.monotonic()
+        if now - self._saved < SAVE_PROGRESS_SECONDS and fraction < 1.0:
+            return
+        self._saved = now
+        left = (now - self._started) * (1 - fraction) / fraction if fraction > 0.02 else None
+        if not self._mine().update(stage=stage, percent=round(100 * fraction, 1), seconds_left=left):
+            self._lost.set()
+            self.check()
+
+    def hold(self) -> None:
+        """Lock the job row inside the caller's transaction and raise JobLost unless the claim still stands."""
+        if not self._mine().select_for_update().exists():
+            raise JobLost(str(self.id))
+
+    def _beat(self) -> None:
+        lease = settings.JOB_LEASE_SECONDS
+        while not self._stop_heartbeat.wait(min(lease / 3, 2.0)):
+            now = timezone.now()
+            renewed = self._mine().update(heartbeat_at=now, lease_until=now + timedelta(seconds=lease))
+            if not renewed:
+                self._lost.set()
+            elif self._mine().filter(cancel_requested=True).exists():
+                self._cancelled.set()
+        connection.close()
+
+    def _finish(self, **changes: object) -> None:
+        self._mine().update(lease_until=None, finished_at=timezone.now(), seconds_left=None, **changes)
+
+
+def claim(job_id: str) -> RunningJob | None:
+    """Take a queued job, or return None when it is taken, done, cancelled or gone."""
+    now = timezone.now()
+    with transaction.atomic():
+        taken = Job.objects.filter(id=job_id, state=Job.State.QUEUED).update(
+            state=Job.State.RUNNING,
+            fencing_token=F("fencing_token") + 1,
+            attempts=F("attempts") + 1,
+            lease_until=now + timedelta(seconds=settings.JOB_LEASE_SECONDS),
+            heartbeat_at=now,
+            started_at=now,
+            percent=0.0,
+            seconds_left=None,
+            error="",
+            error_code="",
+        )
+        return RunningJob(Job.objects.get(id=job_id)) if taken else None
+
+
+def run(
+    job_id: str,
+    body: Callable[[RunningJob], None],
+    *,
+    on_failure: Callable[[RunningJob, str, str], None] | None = None,
+    on_cancel: Callable[[RunningJob], None] | None = None,
+) -> None:
+    """Claim ``job_id`` and run ``body``; the job ends done, failed, cancelled, or queued again on shutdown.
+
+    ``on_failure(job, code, message)`` and ``on_cancel(job)`` clean up and mark the subject. An unexpected
+    exception marks the job failed with a general message and is raised on, so that it reaches the log.
+    """
+    close_old_connections()
+    job = claim(job_id)
+    if job is None:
+        log.info("job %s is not waiting any more", job_id)
+        return
+    heartbeat = threading.Thread(target=job._beat, name=f"heartbeat-{job_id}", daemon=True)
+    heartbeat.start()
+    try:
+        body(job)
+        job._finish(state=Job.State.DONE, percent=100.0)
+    except JobFailed as failure:
+        _fail(job, failure.code, failure.message, on_failure)
+    except JobLost:
+        log.warning("job %s was taken over by another worker", job_id)
+    except JobCancelled:
+        if on_cancel is not None:
+            on_cancel(job)
+        job._finish(state=Job.State.CANCELLED)
+    except (JobInterrupted, JobContinues):
+        job._mine().update(state=Job.State.QUEUED, lease_until=None, published_at=None, attempts=F("attempts") - 1)
+    except BaseException:
+        _fail(
+            job, "internal", "Something unexpected went wrong; the log of the worker says what. Try again.", on_failure
+        )
+        raise
+    finally:
+        job._stop_heartbeat.set()
+        heartbeat.join(timeout=5)
+
+
+def _fail(job: RunningJob, code: str, message: str, on_failure: Callable[[RunningJob, str, str], None] | None) -> None:
+    if on_failure is not None:
+        on_failure(job, code, message)
+    job._finish(state=Job.State.FAILED, error_code=code, error=message)
+
+
+def sweep() -> int:
+    """Publish lost messages again and take back jobs whose worker is gone; returns how many were touched."""
+    now = timezone.now()
+    lapsed = Job.objects.filter(state=Job.State.RUNNING, lease_until__lt=now)
+    given_up = lapsed.filter(attempts__gte=settings.JOB_MAX_ATTEMPTS)
+    touched = 0
+    for job in given_up:
+        touched += 1
+        _give_up(job)
+    lapsed.filter(attempts__lt=settings.JOB_MAX_ATTEMPTS).update(
+        state=Job.State.QUEUED, lease_until=None, published_at=None
+    )
+    stale = now - timedelta(minutes=30)
+    waiting = Job.objects.filter(state=Job.State.QUEUED)
+    # A message that nobody took for half an hour may be behind a long queue: a second one does no harm.
+    for job in waiting.filter(published_at__isnull=True, created_at__lt=now - timedelta(seconds=2)) | waiting.filter(
+        published_at__lt=stale
+    ):
+        touched += 1
+        if not publish(job.id, job.kind):
+            break
+    return touched
+
+
+def _give_up(job: Job) -> None:
+    from worker.tasks.endings import subject_failed
+
+    message = "The worker died each time it tried. The file may be damaged; see the log of the worker."
+    ended = Job.objects.filter(id=job.id, fencing_token=job.fencing_token, state=Job.State.RUNNING).update(
+        state=Job.State.FAILED,
+        fencing_token=F("fencing_token") + 1,
+        lease_until=None,
+        finished_at=timezone.now(),
+        error_code="worker_died",
+        error=message,
+    )
+    if ended:
+        subject_failed(job, "worker_died", message)

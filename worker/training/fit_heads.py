@@ -1,0 +1,181 @@
+"""Stage 2 of the bundled model: both projections on cached features, with symmetric InfoNCE in large batches.
+
+Pooled image features and MiniLM sentence vectors are computed once, so thousands of steps cost minutes on two cores.
+Each batch holds one caption of each of at most BATCH images; pairs of one group are positives of each other. Most
+batches come from one source: pictures of another source are told apart by their look and teach nothing as negatives.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from worker.training.checkpoint import load_checkpoint, save_checkpoint
+from worker.training.distill import Student
+from worker.training.imagesets import ImageRow, load_pack
+from worker.training.losses import symmetric_info_nce
+
+log = logging.getLogger("fit_heads")
+
+BATCH = 1024
+RATE = 1e-3
+WEIGHT_DECAY = 0.1
+DROPOUT = 0.2
+TEXT_NOISE = 0.02  # standard deviation on unit sentence vectors: captions that say the same differ by more
+IMAGE_SIDE = 128
+# Share of the batches that each source gets; what it leaves is drawn from all of them.
+SOURCE_SHARES = {"flickr": 0.55, "msrvtt": 0.2, "demo": 0.1}
+
+
+@torch.inference_mode()
+def pooled_features(student: Student, images: np.ndarray, side: int = IMAGE_SIDE) -> Tensor:
+    """(N, 128, 128, 3) uint8 -> (N, C)."""
+    student.eval()
+    parts = []
+    for start in range(0, len(images), 64):
+        x = torch.from_numpy(images[start : start + 64]).permute(0, 3, 1, 2).float().div_(255)
+        x = F.interpolate(x, (side, side), mode="bilinear", antialias=True) if side != x.shape[-1] else x
+        parts.append(student.image.pooled(x.contiguous(memory_format=torch.channels_last)))
+    return torch.cat(parts)
+
+
+def cached_pooled_features(student: Student, images: np.ndarray, cache: Path) -> Tensor:
+    """``pooled_features`` with a cache file; delete it when the image tower has trained on."""
+    if not cache.exists():
+        np.save(cache, pooled_features(student, images).numpy())
+    return torch.from_numpy(np.load(cache))
+
+
+class Heads(nn.Module):
+    """Image projection, text head and temperature, started from stage 1."""
+
+    def __init__(self, student: Student) -> None:
+        super().__init__()
+        self.project = nn.Linear(student.image.net.channels, student.image.project.out_features)
+        self.project.load_state_dict(student.image.project.state_dict())
+        self.text = student.text
+        self.log_scale = nn.Parameter(student.log_scale.detach().clone())
+
+
+def recall_at_10(
+    heads: Heads, pooled: Tensor, sentences: Tensor, rows: list[ImageRow], number: dict[str, int]
+) -> float:
+    """Text to image on the dev split of Flickr8k (1,000 pictures, 5 captions each)."""
+    dev = [i for i, row in enumerate(rows) if row["split"] == "dev" and row["group"].startswith("flickr/")]
+    heads.eval()
+    with torch.inference_mode():
+        image = F.normalize(heads.project(pooled[dev]), dim=1)
+        hits = []
+        for place, i in enumerate(dev):
+            text = F.normalize(heads.text(sentences[[number[c] for c in rows[i]["captions"]]]), dim=1)
+            scores = text @ image.T
+            hits.append((scores >= scores[:, place : place + 1]).sum(1) <= 10)
+    heads.train()
+    return float(torch.cat(hits).float().mean())
+
+
+def rows_by_source(rows: list[ImageRow]) -> dict[str, np.ndarray]:
+    """Numbers of the train rows of each source; "" holds all of them."""
+    keep = np.array([i for i, row in enumerate(rows) if row["split"] == "train"])
+    sources = np.array([rows[i]["group"].split("/")[0] for i in keep])
+    return {"": keep, **{str(name): keep[sources == name] for name in np.unique(sources)}}
+
+
+def batch_rows(by_source: dict[str, np.ndarray], size: int, rng: np.random.Generator) -> np.ndarray:
+    """At most ``size`` distinct image numbers, of one source or of all."""
+    draw, pool = rng.random(), by_source[""]
+    for source, share in SOURCE_SHARES.items():
+        if draw < share and source in by_source:
+            pool = by_source[source]
+            break
+        draw -= share
+    return rng.choice(pool, min(size, len(pool)), replace=False)
+
+
+def train(
+    student: Student,
+    pooled: Tensor,
+    sentences: Tensor,
+    texts: list[str],
+    rows: list[ImageRow],
+    *,
+    steps: int,
+    seed: int,
+) -> Heads:
+    """Keeps the heads of the best dev recall."""
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    heads = Heads(student)
+    optimizer = torch.optim.AdamW(heads.parameters(), lr=RATE, weight_decay=WEIGHT_DECAY)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=RATE, total_steps=steps, pct_start=0.1)
+    number = {text: n for n, text in enumerate(texts)}
+    captions = [np.array([number[c] for c in row["captions"]]) for row in rows]
+    by_source = rows_by_source(rows)
+    names = {g: n for n, g in enumerate(sorted({r["group"] for r in rows}))}
+    group = torch.tensor([names[row["group"]] for row in rows])
+    best, best_state = -1.0, heads.state_dict()
+    for step in range(steps):
+        picked = batch_rows(by_source, BATCH, rng)
+        chosen = np.array([rng.choice(captions[i]) for i in picked])
+        text_in = sentences[chosen] + TEXT_NOISE * torch.randn(len(picked), sentences.shape[1])
+        image = F.normalize(heads.project(F.dropout(pooled[picked], DROPOUT)), dim=1)
+        text = F.normalize(heads.text(F.dropout(text_in, DROPOUT)), dim=1)
+        positive = group[picked][:, None] == group[picked][None, :]
+        loss = symmetric_info_nce(heads.log_scale.exp().clamp(max=100) * image @ text.T, positive)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        if (step + 1) % 200 == 0 or step + 1 == steps:
+            recall = recall_at_10(heads, pooled, sentences, rows, number)
+            log.info("step %d loss %.3f dev R@10 %.3f", step + 1, loss.item(), recall)
+            if recall > best:
+                best, best_state = recall, {k: v.clone() for k, v in heads.state_dict().items()}
+    heads.load_state_dict(best_state)
+    return heads
+
+
+def load_student(pack: Path, out: Path) -> Student:
+    """Stage 1's result. Raises FileNotFoundError before it has run."""
+    teacher_dim = np.load(pack / "teacher.npy", mmap_mode="r").shape[1]
+    sentence_dim = np.load(pack / "sentences.npy", mmap_mode="r").shape[1]
+    student = Student(teacher_dim, sentence_dim)
+    if load_checkpoint(out / "distill", {"student": student}) is None:
+        raise FileNotFoundError(f"{out}/distill: run worker.training.distill first")
+    return student
+
+
+def load_heads(student: Student, out: Path) -> Heads:
+    """Stage 2's result. Raises FileNotFoundError before it has run."""
+    heads = Heads(student)
+    if load_checkpoint(out / "heads", {"heads": heads}) is None:
+        raise FileNotFoundError(f"{out}/heads: run worker.training.fit_heads first")
+    return heads
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pack", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    images, rows = load_pack(args.pack)
+    student = load_student(args.pack, args.out)
+    pooled = cached_pooled_features(student, images, args.out / "pooled.npy")
+    sentences = torch.from_numpy(np.load(args.pack / "sentences.npy"))
+    texts = json.loads((args.pack / "sentences.json").read_text())
+    heads = train(student, pooled, sentences, texts, rows, steps=args.steps, seed=args.seed)
+    save_checkpoint(args.out / "heads", {"heads": heads}, torch.optim.SGD(heads.parameters()), {"steps": args.steps})
+
+
+if __name__ == "__main__":
+    main()

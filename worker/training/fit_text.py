@@ -1,0 +1,137 @@
+"""Stage 3 of the bundled model: the whole text tower with both projections, plain InfoNCE on cached image features.
+
+What trains: the MiniLM-shaped text network from the all-MiniLM-L6-v2 weights at a small rate, its head and the
+image projection (C -> D) from stage 2. Each batch holds one caption of each of BATCH groups.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+from transformers import AutoModel, BertConfig
+
+from worker.embedders.towers import TextTower
+from worker.training.checkpoint import load_checkpoint, save_checkpoint
+from worker.training.distill import DIM
+from worker.training.fit_heads import (
+    Heads,
+    batch_rows,
+    cached_pooled_features,
+    load_heads,
+    load_student,
+    rows_by_source,
+)
+from worker.training.imagesets import ImageRow, load_pack
+from worker.training.losses import symmetric_info_nce
+from worker.training.sentences import minilm_folder
+
+log = logging.getLogger("fit_text")
+
+MAX_LENGTH = 48
+BATCH = 256
+HEAD_RATE, BODY_RATE = 1e-4, 1e-5
+CHECKPOINT_SECONDS = 180
+
+
+class Fit(nn.Module):
+    """The trainable part: text tower, image projection, temperature."""
+
+    def __init__(self, heads: Heads) -> None:
+        super().__init__()
+        weights = AutoModel.from_pretrained(minilm_folder(), use_safetensors=True)
+        config = BertConfig(**{**weights.config.to_dict(), "attn_implementation": "sdpa"})
+        self.text = TextTower(config, DIM)
+        self.text.bert.load_state_dict(weights.state_dict(), strict=False)
+        self.text.head.load_state_dict(heads.text.state_dict())
+        self.project = heads.project
+        self.log_scale = heads.log_scale
+
+
+def step_loss(fit: Fit, pooled: Tensor, tokens: tuple[Tensor, Tensor], group: np.ndarray) -> Tensor:
+    image = F.normalize(fit.project(pooled), dim=1)  # (B, D)
+    text = F.normalize(fit.text(*tokens), dim=1)  # (B, D)
+    positive = torch.from_numpy(group[:, None] == group[None, :])
+    return symmetric_info_nce(fit.log_scale.exp().clamp(max=100) * image @ text.T, positive)
+
+
+def tokenize(tokenizer: Tokenizer, texts: list[str]) -> tuple[Tensor, Tensor]:
+    encoded = tokenizer.encode_batch(texts)
+    return torch.tensor([e.ids for e in encoded]), torch.tensor([e.attention_mask for e in encoded])
+
+
+def make_tokenizer() -> Tokenizer:
+    tokenizer = Tokenizer.from_file(str(minilm_folder() / "tokenizer.json"))
+    tokenizer.enable_truncation(MAX_LENGTH)
+    tokenizer.enable_padding()
+    return tokenizer
+
+
+def train(heads: Heads, pooled: Tensor, rows: list[ImageRow], out: Path, *, minutes: float, seed: int) -> Fit:
+    """Train for ``minutes`` of wall time over every resume."""
+    torch.manual_seed(seed)
+    fit = Fit(heads)
+    tokenizer = make_tokenizer()
+    head = [*fit.project.parameters(), *fit.text.head.parameters(), fit.log_scale]
+    optimizer = torch.optim.AdamW(
+        [{"params": head, "peak": HEAD_RATE}, {"params": list(fit.text.bert.parameters()), "peak": BODY_RATE}],
+        weight_decay=0.02,
+    )
+    done = load_checkpoint(out / "fit", {"fit": fit}, optimizer) or {"seconds": 0.0, "steps": 0}
+    spent, steps, saved, last = float(done["seconds"]), int(done["steps"]), time.monotonic(), time.monotonic()
+    rng = np.random.default_rng([seed, steps])
+    by_source = rows_by_source(rows)
+    names = {g: n for n, g in enumerate(sorted({r["group"] for r in rows}))}
+    group = np.array([names[row["group"]] for row in rows])
+    average = 0.0
+    fit.train()
+    while spent < minutes * 60:
+        picked = batch_rows(by_source, BATCH, rng)
+        texts = [rows[i]["captions"][rng.integers(len(rows[i]["captions"]))] for i in picked]
+        progress = spent / (minutes * 60)
+        factor = min(1.0, (steps + 1) / 20) * (0.02 + 0.98 * 0.5 * (1 + float(np.cos(np.pi * progress))))
+        for settings in optimizer.param_groups:
+            settings["lr"] = settings["peak"] * factor
+        loss = step_loss(fit, pooled[picked], tokenize(tokenizer, texts), group[picked])
+        if not torch.isfinite(loss):
+            raise FloatingPointError(f"loss became {loss.item()} at step {steps}; lower HEAD_RATE")
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(fit.parameters(), 1.0)
+        optimizer.step()
+        now = time.monotonic()
+        spent, last, steps = spent + now - last, now, steps + 1
+        average = loss.item() if steps == 1 else 0.95 * average + 0.05 * loss.item()
+        if steps % 5 == 0:
+            log.info("%.1f %% step %d loss %.3f", progress * 100, steps, average)
+        if now - saved > CHECKPOINT_SECONDS or spent >= minutes * 60:
+            save_checkpoint(out / "fit", {"fit": fit}, optimizer, {"seconds": spent, "steps": steps})
+            saved = now
+    return fit
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pack", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--minutes", type=float, default=15)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    torch.set_num_threads(args.threads)
+    images, rows = load_pack(args.pack)
+    student = load_student(args.pack, args.out)
+    pooled = cached_pooled_features(student, images, args.out / "pooled.npy")
+    train(load_heads(student, args.out), pooled, rows, args.out, minutes=args.minutes, seed=args.seed)
+
+
+if __name__ == "__main__":
+    main()

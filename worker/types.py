@@ -1,0 +1,113 @@
+"""The nouns that worker packages pass to each other. Standard library and numpy only.
+
+Times are float seconds on the video's own clock (its first frame is 0.0); spans are ``[start, end)``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Role = Literal["semantic", "copy"]
+FloatArray = NDArray[np.float32]
+ByteImage = NDArray[np.uint8]  # (H, W, 3) RGB
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeFacts:
+    """What the container and its first video stream say, plus what decoding confirmed."""
+
+    container: str  # "mov,mp4,...", as FFmpeg names it
+    video_codec: str
+    width: int  # as displayed, after rotation and sample aspect ratio
+    height: int
+    rotation: int  # 0, 90, 180, 270
+    duration_seconds: float  # the header's claim until decoding has confirmed it
+    frames_per_second: float  # average; 0.0 when unknown
+    bit_rate: int  # bits a second over the whole file; 0 when unknown
+    size_bytes: int
+    audio_codec: str  # "" when there is no audio
+    pixel_format: str
+    subtitle_streams: tuple[int, ...] = ()  # stream indices of text subtitles
+
+
+@dataclass(frozen=True, slots=True)
+class SampledFrame:
+    """One decoded frame that was kept, scaled to fit (short side at most 256 px), upright."""
+
+    time: float
+    image: ByteImage
+    reason: Literal["grid", "change"]  # "change": kept because the content changed between grid points
+    starts_shot: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FrameBatch:
+    """N frames with their times; ``images`` may differ in size from batch to batch, not within one."""
+
+    images: NDArray[np.uint8]  # (N, H, W, 3)
+    times: NDArray[np.float64]  # (N,)
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    start: float
+    end: float
+    key_time: float
+
+
+@dataclass(frozen=True, slots=True)
+class ClipWindow:
+    """The span that one clip embedding covers and the rows of the sampled frames inside it."""
+
+    start: float
+    end: float
+    rows: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SubtitleCue:
+    start: float
+    end: float
+    text: str
+    language: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A copied span: ``query`` of one video matches ``reference`` of the other. score: higher is better."""
+
+    query_start: float
+    query_end: float
+    reference_start: float
+    reference_end: float
+    score: float
+    reversed: bool = False
+
+    @property
+    def query_length(self) -> float:
+        return self.query_end - self.query_start
+
+    @property
+    def reference_length(self) -> float:
+        return self.reference_end - self.reference_start
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedderSpec:
+    """Identifies one embedder for good: vectors of two different specs are never compared."""
+
+    role: Role
+    name: str  # "bundled", a hub id, or the folder's name
+    revision: str
+    dim: int
+    image_side: int
+    preprocessing_hash: str
+    weights_sha256: str
+    extra: dict[str, str] = field(default_factory=dict)
