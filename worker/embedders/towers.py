@@ -50,18 +50,25 @@ class ResidualNet(nn.Module):
                 channels = width
         self.layers = nn.Sequential(*layers)
         self.channels = channels
+        self.middle_channels = widths[-2]
+        self._middle = sum(blocks[:-1])  # layers before the last stage
         self.register_buffer("mean", torch.tensor(IMAGE_MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(IMAGE_STD).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.layers(self.stem((x - self.mean) / self.std))  # type: ignore[no-any-return, operator]
+        return self.maps(x)[1]
+
+    def maps(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The maps before and after the last stage: (B, C', S / 16, S / 16) and (B, C, S / 32, S / 32)."""
+        middle = self.layers[: self._middle](self.stem((x - self.mean) / self.std))  # type: ignore[operator]
+        return middle, self.layers[self._middle :](middle)
 
 
 class ImageTower(nn.Module):
     """(B, 3, S, S) in [0, 1] -> (B, dim), not normalised."""
 
     def __init__(
-        self, dim: int, widths: tuple[int, ...] = (48, 96, 192, 384), blocks: tuple[int, ...] = (2, 2, 2, 2)
+        self, dim: int, widths: tuple[int, ...] = (64, 128, 256, 512), blocks: tuple[int, ...] = (2, 2, 2, 2)
     ) -> None:
         super().__init__()
         self.net = ResidualNet(widths, blocks)

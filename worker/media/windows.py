@@ -53,13 +53,18 @@ class ClipWindower:
 
     def finish(self, end: float) -> list[ClipWindow]:
         """The last windows; ``end`` is the duration of the video (at least the last frame's time)."""
-        if self._held is not None and self._rows and end - self._shot_start < MIN_SHOT_SECONDS:
+        if self._held is not None and self._rows and self._joins(self._held, end):
             held, self._held = self._held, None
             rows = held.rows + tuple(row for _, row in self._rows)
             return [ClipWindow(held.start, max(end, held.end), rows)]
         final = self._release_held()
         last = self._last_window(max(end, self._rows[-1][0])) if self._rows else None
         return final if last is None else [*final, last]
+
+    def _joins(self, held: ClipWindow, end: float) -> bool:
+        """A very short last shot joins the window before it, unless a stretch without frames lies between them."""
+        short = end - self._shot_start < MIN_SHOT_SECONDS
+        return short and end - held.start <= WINDOW_SECONDS + REMAINDER_SECONDS + MIN_SHOT_SECONDS
 
     def _start_shot(self, time: float) -> None:
         self._rows.clear()

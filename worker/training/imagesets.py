@@ -1,6 +1,6 @@
 """The bundled model's training images, packed once into one uint8 array.
 
-A pack is a folder with ``images.npy`` (N, 128, 128, 3) uint8 and ``index.json``, one row an image:
+A pack is a folder with ``images.npy`` (N, SIDE, SIDE, 3) uint8 and ``index.json``, one row an image:
 ``{"id", "split", "group", "captions"}``. ``group`` names the video or picture a frame comes from; two
 rows of one group are never each other's negatives. Frames are squashed to a square, as they are at
 inference, so that nothing at the border is lost.
@@ -17,7 +17,7 @@ from typing import IO, TypedDict, cast
 import numpy as np
 from PIL import Image
 
-SIDE = 128
+SIDE = 160
 
 
 class ImageRow(TypedDict):
@@ -102,7 +102,7 @@ def pack_images(source: Path, out: Path, extra: list[Path] | None = None) -> Non
 
 
 def load_pack(pack: Path) -> tuple[np.ndarray, list[ImageRow]]:
-    """Return images (N, 128, 128, 3) uint8 and their rows."""
+    """Return images (N, SIDE, SIDE, 3) uint8 and their rows."""
     images = np.load(pack / "images.npy")
     rows = cast(list[ImageRow], json.loads((pack / "index.json").read_text()))
     if len(images) != len(rows):

@@ -95,6 +95,10 @@ def test_a_very_short_shot_joins_the_next_one_and_the_last_joins_the_one_before(
     assert spans(shots, [0, 0.5, 1, 2, 3, 4, 5, 6]) == [(0, 4), (4, 6.4)]
 
 
+def test_a_very_short_last_shot_does_not_join_over_a_stretch_without_frames() -> None:
+    assert spans([Shot(0, 10, 0), Shot(10, 10.5, 10)], [0.0, 10.0, 10.25]) == [(0, 9.5), (10, 10.5)]
+
+
 def test_one_frame_is_one_window_and_none_are_none() -> None:
     assert spans([Shot(0, 0.04, 0)], [0.0]) == [(0, 0.04)]
     assert clip_windows([], []) == []
