@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from worker.embedders.base import Embedder, pool_clip
+from worker.embedders.base import Embedder
 from worker.embedders.copy_descriptor import CopyDescriptor
 from worker.embedders.copy_quality import MIN_QUALITY, frame_quality
 from worker.media.errors import MediaError
@@ -120,7 +120,7 @@ class Indexer:
         for window in windows:
             if self._semantic is not None:
                 vectors = np.stack([self._vectors[row] for row in window.rows])
-                self.result.clips.append((window, pool_clip(vectors)))
+                self.result.clips.append((window, self._semantic.encode_clip(vectors)))
             if self._pictures:
                 self._pictures.clip_closed(window)
             for row in [r for r in self._vectors if r < window.rows[0]]:

@@ -27,6 +27,10 @@ class Embedder(Protocol):
         """N images (H, W, 3) uint8 of any sizes -> (N, D)."""
         ...
 
+    def encode_clip(self, frame_vectors: FloatArray) -> FloatArray:
+        """(F, D) vectors of one clip's frames, in time order, at least one -> (D,). Clips overlap: frames are encoded once."""
+        ...
+
     def encode_text(self, texts: Sequence[str]) -> FloatArray:
         """N texts -> (N, D)."""
         ...

@@ -18,7 +18,7 @@ from tokenizers import Tokenizer
 from torch.nn.utils import fuse_conv_bn_eval
 from transformers import BertConfig
 
-from worker.embedders.base import EmbedderError
+from worker.embedders.base import EmbedderError, pool_clip
 from worker.embedders.towers import ImageTower, ResidualBlock, TextTower
 from worker.embedders.weights import files_sha256, load_packed
 from worker.types import ByteImage, EmbedderSpec, FloatArray
@@ -82,6 +82,10 @@ class BundledEmbedder:
             for i in range(0, len(images), BATCH)
         ]
         return np.concatenate(parts) if parts else np.empty((0, self.spec.dim), np.float32)
+
+    def encode_clip(self, frame_vectors: FloatArray) -> FloatArray:
+        """(F, D) -> (D,)."""
+        return pool_clip(frame_vectors)
 
     @torch.inference_mode()
     def encode_text(self, texts: Sequence[str]) -> FloatArray:

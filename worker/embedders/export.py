@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from worker.embedders.base import Embedder, EmbedderError
 from worker.embedders.bundled import BundledEmbedder
+from worker.embedders.fine_tuned import FineTunedEmbedder
 from worker.embedders.transformers_model import TransformersEmbedder, embedding_of
 from worker.types import FloatArray
 
@@ -59,6 +60,18 @@ class _PlainText(nn.Module):
         return F.normalize(embedding_of(self.encode(input_ids=input_ids)), dim=1)
 
 
+class _FineTunedText(nn.Module):
+    """A base tower with the trained head behind it."""
+
+    def __init__(self, base: nn.Module, head: nn.Module) -> None:
+        super().__init__()
+        self.base = base
+        self.head = head
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+        return self.head(self.base(input_ids) if attention_mask is None else self.base(input_ids, attention_mask))
+
+
 def _tokenizer_and_settings(embedder: Embedder) -> tuple[Tokenizer, dict[str, Any]]:
     if isinstance(embedder, BundledEmbedder):
         return embedder.tokenizer, {"max_length": embedder.max_length, "pad_to_max_length": False, "pad_id": 0}
@@ -72,6 +85,8 @@ def _tokenizer_and_settings(embedder: Embedder) -> tuple[Tokenizer, dict[str, An
             "pad_id": embedder.tokenizer.pad_token_id or 0,
         }
         return backend, settings
+    if isinstance(embedder, FineTunedEmbedder):
+        return _tokenizer_and_settings(embedder.base)
     raise EmbedderError(f"No export is known for {type(embedder).__name__}")
 
 
@@ -83,6 +98,9 @@ def _module(embedder: Embedder) -> tuple[nn.Module, bool]:
         return wrapper(model.get_text_features, model), not embedder.siglip
     if isinstance(embedder, BundledEmbedder):
         return _MaskedText(embedder.text, embedder.text), True
+    if isinstance(embedder, FineTunedEmbedder):
+        base, masked = _module(embedder.base)
+        return _FineTunedText(base, embedder.head.text), masked
     raise EmbedderError(f"No export is known for {type(embedder).__name__}")
 
 

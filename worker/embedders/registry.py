@@ -10,19 +10,32 @@ from worker.embedders.base import Embedder, EmbedderError
 from worker.embedders.copy_descriptor import CopyDescriptor
 
 
-def is_bundled(folder: Path) -> bool:
+def _architecture(folder: Path) -> str:
     """Our own towers say so in config.json; everything else is a transformers folder."""
     config = folder / "config.json"
-    return config.exists() and json.loads(config.read_text()).get("architecture") == "vsearch-bundled"
+    return str(json.loads(config.read_text()).get("architecture", "")) if config.exists() else ""
 
 
-@lru_cache(maxsize=2)
+def is_bundled(folder: Path) -> bool:
+    return _architecture(folder) == "vsearch-bundled"
+
+
+def is_fine_tuned(folder: Path) -> bool:
+    return _architecture(folder) == "vsearch-fine-tuned"
+
+
+@lru_cache(maxsize=4)  # two fine-tuned ones with their bases
 def load_semantic(folder: Path, name: str, revision: str) -> Embedder:
-    """Raises EmbedderError. Two stay loaded: the serving one and one that is being indexed beside it."""
+    """Raises EmbedderError. The serving one and one that is being indexed beside it stay loaded."""
     if is_bundled(folder):
         from worker.embedders.bundled import BundledEmbedder
 
         return BundledEmbedder(folder)
+    if is_fine_tuned(folder):
+        from worker.embedders.fine_tuned import FineTunedEmbedder
+
+        base = load_semantic(folder / "base", "base", "")
+        return FineTunedEmbedder(folder, base, name=name, revision=revision)
     from worker.embedders.transformers_model import TransformersEmbedder
 
     return TransformersEmbedder(folder, name=name, revision=revision)

@@ -20,7 +20,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 
-from worker.embedders.base import EmbedderError
+from worker.embedders.base import EmbedderError, pool_clip
 from worker.embedders.weights import files_sha256
 from worker.types import ByteImage, EmbedderSpec, FloatArray
 
@@ -145,6 +145,10 @@ class TransformersEmbedder:
             for i in range(0, len(images), BATCH)
         ]
         return np.concatenate(parts) if parts else np.empty((0, self.spec.dim), np.float32)
+
+    def encode_clip(self, frame_vectors: FloatArray) -> FloatArray:
+        """(F, D) -> (D,)."""
+        return pool_clip(frame_vectors)
 
     @torch.inference_mode()
     def encode_text(self, texts: Sequence[str]) -> FloatArray:
