@@ -2,7 +2,7 @@
 
 The student sees the very views that the teacher saw (worker.training.views). Per view it matches the square root of
 the teacher's pooled features (cosine), the same at each of the 7 x 7 places of the last map, and the map of an earlier
-stage (normalised squared error): a map teaches about fifty times what a pooled vector teaches. InfoNCE against
+stage (normalised squared error): a map says much more than a pooled vector. InfoNCE against
 captions joins with a small weight, on unblended views only. Image size grows with progress: early epochs are cheap. The
 schedule follows the time budget, so that a slower machine trains fewer steps, not longer. bfloat16 where the processor has it.
 """
@@ -33,7 +33,8 @@ log = logging.getLogger("distill")
 
 DIM = 256
 BATCH = 96
-TEXT_BANK = 4096
+TEXT_BANK = 2048
+CHANNELS = 256  # of the last map that a step compares place by place, drawn anew each step
 PEAK_RATE = 2e-3
 WEIGHT_DECAY = 0.05
 POOLED_WEIGHT, FINAL_WEIGHT, MIDDLE_WEIGHT, CAPTION_WEIGHT = 2.0, 1.0, 0.5, 0.2
@@ -95,7 +96,9 @@ def number_groups(
 @dataclass
 class Batch:
     pictures: Tensor  # (B, 3, side, side) in [0, 1], channels last
-    final: Tensor  # (B, 49, 1280) activations in quantisation units, >= 0
+    pooled: Tensor  # (B, 1280) square root of the mean activations
+    final: Tensor  # (B, 49, CHANNELS) square root of the activations
+    channels: Tensor  # (CHANNELS,)
     middle: Tensor  # (B, 49, 96)
     bank: Tensor  # (T, 384)
     positive: Tensor  # (B', T) bool, of the views that are not blended
@@ -108,8 +111,11 @@ def load_batch(data: TrainData, picked: np.ndarray, side: int, seed: tuple[int, 
     pictures = torch.stack([render_view(data.images, data.views, int(v), side) for v in picked]).div_(255)
     order = np.sort(picked)  # reads forward in the file
     back = np.searchsorted(order, picked)
-    final = torch.from_numpy(data.final[order][back]).float()  # (B, 7, 7, 1280)
-    middle = torch.from_numpy(data.middle[order][back]).float()
+    whole = torch.from_numpy(data.final[order])[back]  # (B, 7, 7, 1280) uint8
+    channels = torch.from_numpy(rng.choice(TeacherMaps.FINAL, CHANNELS, replace=False))
+    pooled = whole.flatten(1, 2).float().sum(1).sqrt_()
+    final = whole.index_select(3, channels).float().sqrt_()
+    middle = torch.from_numpy(data.middle[order][back].astype(np.float32))
     flip = torch.from_numpy(rng.random(len(picked)) < 0.5)
     pictures[flip] = pictures[flip].flip(-1)
     final[flip], middle[flip] = final[flip].flip(2), middle[flip].flip(2)
@@ -119,7 +125,9 @@ def load_batch(data: TrainData, picked: np.ndarray, side: int, seed: tuple[int, 
     bank, positive = text_bank(data, data.group[data.views.row[picked[plain]]], rng)
     return Batch(
         pictures=(pictures * gain + shift).clamp_(0, 1).contiguous(memory_format=torch.channels_last),
+        pooled=pooled,
         final=final.flatten(1, 2),
+        channels=channels,
         middle=middle.flatten(1, 2),
         bank=bank,
         positive=positive,
@@ -153,17 +161,17 @@ class Student(nn.Module):
     def losses(self, batch: Batch, *, bf16: bool) -> dict[str, Tensor]:
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
             middle_map, final_map = self.image.net.maps(batch.pictures)
-            places = on_grid(final_map)  # (B, 49, C)
-            final = self.to_final(places)  # (B, 49, 1280)
+            head = self.to_final
+            final = F.linear(on_grid(final_map), head.weight[batch.channels], head.bias[batch.channels])  # (B, 49, c)
             middle = self.to_middle(on_grid(middle_map))  # (B, 49, 96)
+            text = self.text(batch.bank)  # (T, D)
         h = final_map.float().mean((2, 3))  # (B, C)
-        pooled = (1 - F.cosine_similarity(self.to_pooled(h), batch.final.mean(1).sqrt(), dim=1)).mean()
-        dense = (1 - F.cosine_similarity(final.float(), batch.final.sqrt(), dim=2)).mean()
+        pooled = (1 - F.cosine_similarity(self.to_pooled(h), batch.pooled, dim=1)).mean()
+        dense = (1 - F.cosine_similarity(final.float(), batch.final, dim=2)).mean()
         wanted = self.middle_norm(batch.middle.flatten(0, 1))
         early = F.mse_loss(middle.float().flatten(0, 1), wanted)
         image = F.normalize(self.image.project(h[batch.plain]), dim=1)  # (B', D)
-        text = F.normalize(self.text(batch.bank), dim=1)  # (T, D)
-        logits = self.log_scale.exp().clamp(max=100) * image @ text.T  # (B', T)
+        logits = self.log_scale.exp().clamp(max=100) * image @ F.normalize(text.float(), dim=1).T  # (B', T)
         # The reverse direction sees only the batch's own images: columns that have a positive among them.
         owned = batch.positive.any(0)
         caption = 0.5 * (info_nce(logits, batch.positive) + info_nce(logits.T[owned], batch.positive.T[owned]))
