@@ -28,7 +28,10 @@ class Embedder(Protocol):
         ...
 
     def encode_clip(self, frame_vectors: FloatArray) -> FloatArray:
-        """(F, D) vectors of one clip's frames, in time order, at least one -> (D,). Clips overlap: frames are encoded once."""
+        """(F, D) vectors of one clip's frames in time order, at least one -> (D,).
+
+        Clips overlap, so frames are encoded once and pooled as often as they are needed.
+        """
         ...
 
     def encode_text(self, texts: Sequence[str]) -> FloatArray:

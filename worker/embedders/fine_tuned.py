@@ -1,8 +1,8 @@
 """A fine-tuned semantic encoder: a base model with a trained head on its embeddings and a pooling head over time.
 
 Folder: ``base/`` (the base model's own folder), ``head.safetensors`` and ``config.json`` with the architecture
-``vsearch-fine-tuned``, the dimension, the pooling and what the base is called. The head maps both kinds of base embedding
-into one new space; it starts as the identity, so an untrained head answers exactly as the base does.
+``vsearch-fine-tuned``, the dimension, the pooling and what the base is called. The head maps both kinds of base
+embedding into one new space; it starts as the identity, so an untrained head answers exactly as the base does.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class FineTunedEmbedder:
             self.head.load_state_dict(load_file(folder / HEAD_FILE))
         except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
             raise EmbedderError(
-                f"The fine-tuned model in {folder} cannot be read ({error}). Train it again, or roll back to another version."
+                f"The fine-tuned model in {folder} cannot be read ({error}). Train it again, or roll back."
             ) from error
         self.head.eval()
         self.spec = fine_tuned_spec(folder, base.spec, name=name, revision=revision)

@@ -56,8 +56,8 @@ def read_preprocessing(folder: Path, default_side: int) -> Preprocessing:
     )
 
 
-def prepare(image: ByteImage, how: Preprocessing) -> Tensor:
-    """(H, W, 3) uint8 -> (3, side, side) normalised float."""
+def square(image: ByteImage, how: Preprocessing) -> Tensor:
+    """(H, W, 3) uint8 -> (3, side, side) uint8."""
     x = torch.from_numpy(np.array(image)).permute(2, 0, 1).unsqueeze(0)
     if how.crop:
         height, width = x.shape[-2:]
@@ -68,9 +68,19 @@ def prepare(image: ByteImage, how: Preprocessing) -> Tensor:
         x = x[..., top : top + how.side, left : left + how.side]
     else:
         x = F.interpolate(x, (how.side, how.side), mode="bicubic", antialias=True)
-    mean = torch.tensor(how.mean).view(3, 1, 1)
-    std = torch.tensor(how.std).view(3, 1, 1)
-    return (x[0].float() / 255 - mean) / std
+    return x[0]
+
+
+def normalise(pixels: Tensor, how: Preprocessing) -> Tensor:
+    """(..., 3, side, side) uint8 -> the same as floats around zero."""
+    mean = torch.tensor(how.mean, device=pixels.device).view(3, 1, 1)
+    std = torch.tensor(how.std, device=pixels.device).view(3, 1, 1)
+    return (pixels.float() / 255 - mean) / std
+
+
+def prepare(image: ByteImage, how: Preprocessing) -> Tensor:
+    """(H, W, 3) uint8 -> (3, side, side) normalised float."""
+    return normalise(square(image, how), how)
 
 
 def embedding_of(output: Any) -> Tensor:

@@ -1,7 +1,7 @@
 """Base embeddings of a manifest's pictures and captions, computed once and cached in shards that survive a kill.
 
-Tier A trains on these: a step costs milliseconds, so thousands of steps fit into minutes on two cores. A shard is a file
-named by what it depends on (items, weights of the model, frames an item): a second run on the same data finds it, and
+Tier A trains on these: a step costs milliseconds, so thousands of steps fit into minutes on two cores. A shard is a
+file named by what it depends on (items, weights of the model, frames an item): a second run on the same data finds it, and
 after a kill only the open shard is computed again.
 """
 
@@ -21,6 +21,7 @@ from worker.embedders.base import Embedder
 from worker.media.errors import MediaError
 from worker.media.stream import open_frames
 from worker.training.manifest import Item, Problem
+from worker.training.splits import source_numbers
 from worker.types import ByteImage, FloatArray
 
 SHARD_ITEMS = 64
@@ -97,9 +98,7 @@ def _rows(starts: np.ndarray, picked: np.ndarray) -> np.ndarray:
     return np.concatenate([np.arange(starts[i], starts[i + 1]) for i in picked] or [np.empty(0, np.int64)])
 
 
-def ragged(
-    values: np.ndarray, starts: np.ndarray, picked: np.ndarray, longest: int
-) -> tuple[np.ndarray, np.ndarray]:
+def ragged(values: np.ndarray, starts: np.ndarray, picked: np.ndarray, longest: int) -> tuple[np.ndarray, np.ndarray]:
     """Spans ``picked`` as (B, longest, ...) padded with zeros, and (B, longest) bool: evenly thinned where longer."""
     lengths = np.minimum(np.diff(starts)[picked], longest)
     width = int(lengths.max(initial=1))
@@ -158,7 +157,6 @@ def extract(
                 vectors.append(found)
         progress(0.9 * min(start + SHARD_ITEMS, total) / total)
     captions = [caption for item in kept for caption in item.captions]
-    numbers: dict[str, int] = {}
     features = Features(
         ids=[item.id for item in kept],
         captions=captions,
@@ -167,14 +165,10 @@ def extract(
         texts=_texts(captions, embedder, cache, stopped).astype(np.float16),
         owner=np.repeat(np.arange(len(kept)), [len(item.captions) for item in kept]),
         weight=np.repeat(np.array([item.weight for item in kept], np.float32), [len(i.captions) for i in kept]),
-        group=np.array([numbers.setdefault(_group(item), len(numbers)) for item in kept], np.int64),
+        group=np.array(source_numbers(kept), np.int64),
     )
     progress(1.0)
     return features, problems
-
-
-def _group(item: Item) -> str:
-    return f"group {item.group}" if item.group else f"item {item.video or item.id}"
 
 
 class Interrupted(Exception):
