@@ -1,8 +1,8 @@
 """Base embeddings of a manifest's pictures and captions, computed once and cached in shards that survive a kill.
 
 Tier A trains on these: a step costs milliseconds, so thousands of steps fit into minutes on two cores. A shard is a
-file named by what it depends on (items, weights of the model, frames an item): a second run on the same data finds it, and
-after a kill only the open shard is computed again.
+file named by what it depends on (items, weights of the model, frames an item): a second run on the same data finds it,
+and after a kill only the open shard is computed again.
 """
 
 from __future__ import annotations

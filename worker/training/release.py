@@ -80,7 +80,7 @@ def model_card(base: Embedder, recipe: Recipe, result: TrainingResult, parity: d
             "",
             "## Data",
             f"{result.figures['items']} items with {result.figures['captions']} captions, split by video and by "
-            f"same-source group into {split['train']} to train, {split['validation']} to validate and {split['test']} to test.",
+            f"same-source group: {split['train']} train, {split['validation']} validate, {split['test']} test.",
             problems,
             f"{result.figures['filtered']['dropped']} pairs were filtered out. "
             f"Data {result.figures['data_sha256'][:12]}.",
