@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from worker.embedders.towers import ImageTower, TextHead
 from worker.training.checkpoint import load_checkpoint, save_checkpoint
 from worker.training.imagesets import ImageRow, load_pack
-from worker.training.losses import info_nce
+from worker.training.losses import info_nce_rows
 from worker.training.teacher import TeacherMaps
 from worker.training.views import GRID, Views, load_views, render_view
 
@@ -174,7 +174,8 @@ class Student(nn.Module):
         logits = self.log_scale.exp().clamp(max=100) * image @ F.normalize(text.float(), dim=1).T  # (B', T)
         # The reverse direction sees only the batch's own images: columns that have a positive among them.
         owned = batch.positive.any(0)
-        caption = 0.5 * (info_nce(logits, batch.positive) + info_nce(logits.T[owned], batch.positive.T[owned]))
+        reverse = info_nce_rows(logits.T[owned], batch.positive.T[owned])
+        caption = 0.5 * (info_nce_rows(logits, batch.positive) + reverse)
         return {"pooled": pooled, "final": dense, "middle": early, "caption": caption}
 
 

@@ -1,0 +1,113 @@
+"""DMAE's attention (Jiang et al., ACM MM 2023): similarity of words and frames, with weights on both sides.
+
+``interaction`` is also a re-ranker: it needs no parameters, only the tokens of a query and of candidate videos.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from worker.training.losses.batch import LossError, PairBatch, exclude, require, square_rows
+from worker.training.losses.neg_nce import neg_nce_direction
+
+BLOCK_ELEMENTS = 1 << 24  # of the words x frames matrix that is held at once: 64 MiB in float32
+MOST_DROPPED = 5
+DROP_PROBABILITY = 0.5
+
+
+def interaction(
+    words: Tensor,
+    word_mask: Tensor,
+    frames: Tensor,
+    frame_mask: Tensor,
+    word_weight: Tensor | None = None,
+    *,
+    visual: float = 0.5,
+) -> Tensor:
+    """(A, L, D) words and (B, F, D) frames, unit rows, with (A, L) and (B, F) bool masks -> (A, B) similarities.
+
+    Text to video: weighted mean over words of the best frame f*, plus ``visual`` * cos(f*, f2) * sim(word, f2), where f2
+    is the other frame most like f*. Video to text: mean over frames of the best word. The result is their average. A
+    text without words or a video without frames has similarity 0. Costs A * L * B * F * D multiplications; many texts go
+    in blocks that are computed again in the backward pass.
+    """
+    weight = word_mask.to(words.dtype) if word_weight is None else word_weight * word_mask
+    second, closeness = _second_frames(frames, frame_mask)
+    step = max(BLOCK_ELEMENTS // max(words.shape[1] * frames.shape[0] * frames.shape[1], 1), 1)
+    whole = step >= len(words)
+
+    def block(part: slice) -> Tensor:
+        inputs = (words[part], word_mask[part], weight[part], frames, frame_mask, second, closeness, visual)
+        if whole or not torch.is_grad_enabled():
+            return _block(*inputs)
+        result: Tensor = checkpoint(_block, *inputs, use_reentrant=False)
+        return result
+
+    return torch.cat([block(slice(start, start + step)) for start in range(0, len(words), step)])
+
+
+def _second_frames(frames: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """(B, F) the number of the other frame most like each, and (B, F) its cosine; 0 where there is no other."""
+    cosine = frames @ frames.transpose(1, 2)
+    other = mask[:, None, :] & ~torch.eye(frames.shape[1], dtype=torch.bool, device=frames.device)
+    closeness, second = exclude(cosine, other).max(-1)
+    return second, torch.where(other.any(-1), closeness, torch.zeros_like(closeness))
+
+
+def _block(
+    words: Tensor,
+    word_mask: Tensor,
+    weight: Tensor,
+    frames: Tensor,
+    frame_mask: Tensor,
+    second: Tensor,
+    closeness: Tensor,
+    visual: float,
+) -> Tensor:
+    similarity = torch.einsum("ald,bfd->albf", words, frames)
+    best, place = exclude(similarity, frame_mask).max(-1)  # (a, L, B)
+    if visual:
+        video = torch.arange(len(frames), device=frames.device)
+        supporting = similarity.gather(-1, second[video, place].unsqueeze(-1)).squeeze(-1)
+        best = best + visual * closeness[video, place] * supporting
+    best = torch.where(frame_mask.any(1), best, torch.zeros_like(best))
+    small = torch.finfo(words.dtype).tiny
+    forward = torch.einsum("alb,al->ab", best, weight) / weight.sum(1, keepdim=True).clamp(min=small)
+    described = exclude(similarity, word_mask[:, :, None, None]).amax(1)  # (a, B, F)
+    described = torch.where(word_mask.any(1)[:, None, None] & frame_mask, described, torch.zeros_like(described))
+    return 0.5 * (forward + described.sum(-1) / frame_mask.sum(1).clamp(min=1))
+
+
+def drop_low_words(
+    mask: Tensor, tfidf: Tensor, generator: torch.Generator | None = None, *, threshold: float = 0.1
+) -> Tensor:
+    """(B, L) bool: ``mask`` without about half of the words whose TF-IDF is below ``threshold``, drawn at random.
+
+    At most ``MOST_DROPPED`` a caption and at most half of its words, so no caption loses all.
+    """
+    draw = torch.rand(mask.shape, generator=generator).to(mask.device)
+    candidates = mask & (tfidf < threshold) & (draw < DROP_PROBABILITY)
+    rank = draw.masked_fill(~candidates, 2.0).argsort(1).argsort(1)
+    most = (mask.sum(1, keepdim=True) // 2).clamp(max=MOST_DROPPED)
+    return mask & ~(candidates & (rank < most))
+
+
+def dmae(batch: PairBatch, *, visual: float = 0.5, negative_weight: float = 0.5, drop_below: float = 0.1) -> Tensor:
+    """NegNCE (InfoNCE with ``negative_weight`` 0) on the interaction similarity, both directions.
+
+    Needs words and frames with their masks; ``word_weight`` and ``word_tfidf`` are used where given. Mined negatives take
+    no part, since they have no tokens here.
+    """
+    words, word_mask, frames, frame_mask = require("dmae", batch, "words", "word_mask", "frames", "frame_mask")
+    if visual < 0 or negative_weight < 0:
+        raise LossError("dmae: visual and negative_weight must not be negative")
+    if batch.word_tfidf is not None and drop_below > 0:
+        word_mask = drop_low_words(word_mask, batch.word_tfidf, batch.generator, threshold=drop_below)
+    similarity = interaction(words, word_mask, frames, frame_mask, batch.word_weight, visual=visual)
+    forward, backward = square_rows(similarity, batch.positive)
+    return 0.5 * (
+        neg_nce_direction(forward, batch.scale, batch.weight, negative_weight)
+        + neg_nce_direction(backward, batch.scale, batch.weight, negative_weight)
+    )
