@@ -20,6 +20,7 @@ COPY vsearch vsearch
 COPY worker worker
 COPY templates templates
 COPY static static
+COPY recipes recipes
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 MALLOC_ARENA_MAX=2 \
     VSEARCH_DATA_DIR=/data VSEARCH_HOST=0.0.0.0
 USER vsearch

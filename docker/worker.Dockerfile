@@ -17,6 +17,7 @@ COPY vsearch vsearch
 COPY worker worker
 COPY templates templates
 COPY static static
+COPY recipes recipes
 COPY models models
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 MALLOC_ARENA_MAX=2 \
     TOKENIZERS_PARALLELISM=false VSEARCH_DATA_DIR=/data

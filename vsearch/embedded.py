@@ -189,7 +189,7 @@ def _bootstrap(data_dir: Path) -> None:
 # These start the database themselves or need none. Every other command gets one for its own duration.
 _WITHOUT_DATABASE = {
     "up", "demo", "help", "version", "check", "collectstatic", "findstatic", "diffsettings", "makemessages",
-    "compilemessages", "startapp", "startproject", "spectacular",
+    "compilemessages", "startapp", "startproject", "spectacular", "evaluate",
 }  # fmt: skip
 
 
@@ -198,7 +198,17 @@ def for_command(arguments: Sequence[str]) -> Iterator[None]:
     """The embedded server for the duration of one ``manage.py`` command, unless it needs none or has its own."""
     name = next((word for word in arguments[:1] if not word.startswith("-")), "")
     asks_only = {"--help", "-h", "--version"} & set(arguments)
-    if not name or name in _WITHOUT_DATABASE or asks_only or env.text("DATABASE_URL", ""):
+    if not name or name in _WITHOUT_DATABASE or asks_only:
+        yield
+        return
+    with for_database():
+        yield
+
+
+@contextlib.contextmanager
+def for_database() -> Iterator[None]:
+    """The embedded server while something is asked of it; nothing when DATABASE_URL names another."""
+    if env.text("DATABASE_URL", ""):
         yield
         return
     usage = use(default_data_dir())

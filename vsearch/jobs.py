@@ -31,6 +31,9 @@ class JobKind(StrEnum):
     LOOKUP = "lookup"  # subject: Lookup. fingerprint a query file and match it
     MODEL_INSTALL = "model_install"  # subject: ModelVersion. fetch, export, index beside, switch
     SCAN = "scan"  # subject: none. match every ready video again
+    DATASET = "dataset"  # subject: Dataset. gather, check and freeze it
+    TRAIN = "train"  # subject: TrainingRun. check, train, register the candidate
+    CANDIDATE = "candidate"  # subject: TrainingRun. index its candidate beside the serving version, evaluate both
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class Route:
 
 # gpu: one solo worker a device, models stay loaded. lookup: the same, but people wait for it, so bulk ingest
 # must not stand before it. decode: transcoding in prefork processes. default: short work without models.
+# training: one solo worker of its own, so that hours of training block nobody; it loads torch at its first job.
 ROUTES: dict[JobKind, Route] = {
     JobKind.INGEST: Route("worker.ingest", "gpu"),
     JobKind.LOOKUP: Route("worker.lookup", "lookup"),
@@ -48,8 +52,11 @@ ROUTES: dict[JobKind, Route] = {
     JobKind.MATCH: Route("worker.match", "default"),
     JobKind.SCAN: Route("worker.scan", "default"),
     JobKind.MODEL_INSTALL: Route("worker.model_install", "gpu"),
+    JobKind.DATASET: Route("worker.dataset", "default"),
+    JobKind.TRAIN: Route("worker.train", "training"),
+    JobKind.CANDIDATE: Route("worker.candidate", "training"),
 }
-QUEUES = ("gpu", "lookup", "decode", "default")
+QUEUES = ("gpu", "lookup", "decode", "default", "training")
 
 
 def enqueue(

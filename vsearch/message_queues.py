@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-QUEUES = ("gpu", "lookup", "decode", "default")  # vsearch.jobs.QUEUES, which needs settings
+QUEUES = ("gpu", "lookup", "decode", "default", "training")  # vsearch.jobs.QUEUES, which needs settings
 _LOCK = 7_305_811  # any number that nobody else uses for an advisory lock
 
 

@@ -35,8 +35,8 @@ def _web(host: str, port: int) -> Service:
     return Service("web", command, {**_environment(1), **address})
 
 
-def _worker(name: str, queues: str, pool: str, concurrency: int, threads: int) -> Service:
-    command = [*_PYTHON, "celery", "-A", "worker.app", "worker", "--queues", queues, "--pool", pool]
+def _worker(name: str, queues: str, pool: str, concurrency: int, threads: int, app: str = "worker.app") -> Service:
+    command = [*_PYTHON, "celery", "-A", app, "worker", "--queues", queues, "--pool", pool]
     command += ["--concurrency", str(concurrency), "--hostname", f"{name}@vsearch", "--loglevel", "INFO"]
     command += ["--without-gossip", "--without-mingle"]
     return Service(name, command, _environment(threads))
@@ -50,12 +50,14 @@ def _beat(data_dir: Path) -> Service:
 
 def all_services(host: str, port: int) -> list[Service]:
     """gpu and lookup use the pool "threads" with one thread: no fork, which CUDA would not survive, models stay
-    loaded, and the main thread keeps answering the broker's heartbeats while a task runs for hours."""
+    loaded, and the main thread keeps answering the broker's heartbeats while a task runs for hours. training has an
+    app of its own that imports no torch before a run needs it, so that it costs little while nobody trains."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return [
         _web(host, port),
         _worker("gpu", "gpu", "threads", 1, cores),
         _worker("lookup", "lookup", "threads", 1, cores),
         _worker("default", "default,decode", "prefork", PREFORK_PROCESSES, 1),
+        _worker("training", "training", "threads", 1, cores, app="worker.training_app"),
         _beat(settings.DATA_DIR),
     ]

@@ -14,6 +14,7 @@ DATA_DIR = embedded.default_data_dir()
 MEDIA_DIR = DATA_DIR / "media"  # ours: originals of uploads, proxies, posters, storyboards
 UPLOAD_DIR = DATA_DIR / "uploads"  # unfinished uploads and files of lookups
 MODELS_DIR = DATA_DIR / "models"  # installed encoders and their ONNX text towers
+TRAINING_DIR = DATA_DIR / "training"  # frozen datasets, checkpoints and curves of runs
 BUNDLED_MODELS_DIR = BASE_DIR / "models"  # weights that come with the code
 
 DEBUG = env.flag("VSEARCH_DEBUG", False)
@@ -70,6 +71,7 @@ INSTALLED_APPS = [
     "apps.embeddings",
     "apps.search",
     "apps.duplicates",
+    "apps.training",
     "apps.api",
     "worker",  # management commands that compute; imports no torch until one runs
 ]
@@ -156,6 +158,8 @@ SEMANTIC_MODEL = env.text("VSEARCH_SEMANTIC_MODEL", "bundled")
 # Lease of a running job: a worker that stops renewing it loses the job to the sweeper.
 JOB_LEASE_SECONDS = env.integer("VSEARCH_JOB_LEASE_SECONDS", 60, low=2)
 JOB_MAX_ATTEMPTS = env.integer("VSEARCH_JOB_MAX_ATTEMPTS", 3, low=1)
+# Files below these may be named by uploaded training manifests; videos of the library always.
+TRAINING_FOLDERS = env.words("VSEARCH_TRAINING_FOLDERS")
 LOOKUP_DAYS = env.integer("VSEARCH_LOOKUP_DAYS", 7, low=1)
 MAX_UPLOAD_BYTES = env.integer("VSEARCH_MAX_UPLOAD_BYTES", 50 * 1024**3, low=1024)
 
@@ -218,7 +222,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser", "rest_framework.parsers.MultiPartParser"],
     "EXCEPTION_HANDLER": "apps.api.problems.problem_response",
-    "DEFAULT_THROTTLE_RATES": {"search": "600/min", "lookup": "60/min"},
+    "DEFAULT_THROTTLE_RATES": {"search": "600/min", "lookup": "60/min", "training": "120/min"},
 }
 SPECTACULAR_SETTINGS = {"TITLE": "vsearch", "VERSION": "1", "SERVE_INCLUDE_SCHEMA": False}
 

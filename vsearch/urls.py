@@ -6,6 +6,7 @@ urlpatterns = [
     path("", include("apps.search.urls")),
     path("", include("apps.videos.urls")),
     path("", include("apps.duplicates.urls")),
+    path("training/", include("apps.training.urls")),
     path("accounts/", include("apps.accounts.urls")),
     path("api/", include("apps.api.urls")),
     path("admin/", admin.site.urls),

@@ -16,6 +16,10 @@ app.conf.include = [
     "worker.tasks.matching",
     "worker.tasks.lookup",
     "worker.tasks.models",
+    "worker.tasks.datasets",
+    "worker.tasks.training",
+    "worker.tasks.candidates",
     "worker.tasks.housekeeping",
+    "worker.tasks.stopping",
 ]
 django.setup()

@@ -1,4 +1,4 @@
-"""The groups Uploaders, Reviewers and Administrators and what they may do.
+"""The groups Uploaders, Reviewers, Trainers and Administrators and what they may do.
 
 Made by a migration, and again by ``post_migrate`` when one is missing; a group that exists is left as it is, so what
 an administrator changed stays changed. Django makes permissions after all migrations of an app, so those that a
@@ -19,8 +19,9 @@ ADMINISTERED = {
     "accounts": ("apitoken",),
     "videos": ("video", "shot", "tag", "textsegment", "upload", "importedfile"),
     "embeddings": ("modelversion", "clipembedding", "frameembedding"),
-    "search": ("searchsnapshot",),
+    "search": ("searchsnapshot", "feedback"),
     "duplicates": ("duplicategroup", "videomatch", "matchedsegment", "groupmember", "reviewdecision", "lookup"),
+    "training": ("dataset", "trainingrun", "evaluationreport", "promotiondecision"),
     "auth": ("user", "group"),
 }
 
@@ -28,10 +29,22 @@ ADMINISTERED = {
 def groups_ensure(apps: Any) -> None:
     """``apps``: the registry, or a migration's state of it."""
     group_model = apps.get_model("auth", "Group")
-    for name, permissions in (("Uploaders", _upload), ("Reviewers", _review), ("Administrators", _administer)):
+    for name, permissions in GROUPS:
         group, created = group_model.objects.get_or_create(name=name)
         if created:
             group.permissions.add(*permissions(apps))
+
+
+def administrators_extend(apps: Any, permissions: Any) -> None:
+    """For a migration that brings a new app: administrators of a library that exists may use it, too."""
+    for group in apps.get_model("auth", "Group").objects.filter(name="Administrators"):
+        group.permissions.add(*permissions(apps))
+
+
+def training_permissions(apps: Any) -> list[Any]:
+    """All of the training app and of the feedback of searches."""
+    models = [*(("training", model) for model in ADMINISTERED["training"]), ("search", "feedback")]
+    return [*_train(apps), *(_standard(apps, app, model, action) for app, model in models for action in ACTIONS)]
 
 
 def _upload(apps: Any) -> list[Any]:
@@ -51,7 +64,11 @@ def _administer(apps: Any) -> list[Any]:
         for model in models
         for action in ACTIONS
     ]
-    return [_permission(apps, "core", "job", "administer", name), *_upload(apps), *everything]
+    return [_permission(apps, "core", "job", "administer", name), *_upload(apps), *_train(apps), *everything]
+
+
+def _train(apps: Any) -> list[Any]:
+    return [_permission(apps, "training", "trainingrun", "train", "Can train and promote models")]
 
 
 def _standard(apps: Any, app: str, model: str, action: str) -> Any:
@@ -64,3 +81,6 @@ def _permission(apps: Any, app: str, model: str, codename: str, name: str) -> An
         content_type=kind, codename=codename, defaults={"name": name}
     )
     return permission
+
+
+GROUPS = (("Uploaders", _upload), ("Reviewers", _review), ("Trainers", _train), ("Administrators", _administer))

@@ -3,6 +3,7 @@
 look        search, watch, look up: everybody who is logged in; anybody when settings.PUBLIC_SEARCH
 upload      videos.upload_video
 review      duplicates.change_duplicategroup
+train       training.train
 administer  core.administer
 """
 
@@ -35,6 +36,10 @@ def may_review(user: Person) -> bool:
     return bool(user.has_perm("duplicates.change_duplicategroup"))
 
 
+def may_train(user: Person) -> bool:
+    return bool(user.has_perm("training.train"))
+
+
 def may_administer(user: Person) -> bool:
     return bool(user.has_perm("core.administer"))
 
@@ -59,4 +64,5 @@ def required(allowed: Callable[[Person], bool]) -> Callable[[View[P]], View[P]]:
 look_required = required(may_look)
 upload_required = required(may_upload)
 review_required = required(may_review)
+train_required = required(may_train)
 administer_required = required(may_administer)

@@ -1,19 +1,48 @@
-"""Model versions: registering them and the switch."""
+"""Model versions: registering them, the switch, and removing them by hand."""
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
 from apps.core.exceptions import Conflict, NotFound
+from apps.core.models import Job
 from apps.embeddings.models import ModelVersion
 from apps.embeddings.vector_index import Kind, PgVectorIndex
 from apps.videos.models import Video
 
 PROMOTABLE = {ModelVersion.State.READY, ModelVersion.State.BUILDING, ModelVersion.State.SERVING}
+CANCELLED = "The installation was cancelled. Retry its job and it goes on where it stopped."
+
+PromotionCheck = Callable[[ModelVersion], None]
+_promotion_checks: list[PromotionCheck] = []
+_removal_checks: list[PromotionCheck] = []
+
+
+def promotion_check_register(check: PromotionCheck) -> None:
+    """``check`` raises Conflict for a version that must not serve; called from the AppConfig.ready of its app."""
+    if check not in _promotion_checks:
+        _promotion_checks.append(check)
+
+
+def removal_check_register(check: PromotionCheck) -> None:
+    """``check`` raises Conflict for a version that somebody still needs."""
+    if check not in _removal_checks:
+        _removal_checks.append(check)
+
+
+def model_version_promotable(*, version: ModelVersion) -> None:
+    """Raise what the registered checks raise, before work is put into a switch that would be refused."""
+    for check in _promotion_checks:
+        check(version)
 
 
 def kind_of(role: str) -> Kind:
@@ -81,6 +110,7 @@ def model_version_promote(*, version_id: UUID) -> ModelVersion:
             return target
         if target.state not in PROMOTABLE:
             raise Conflict(f"{target} cannot serve: it is {target.get_state_display()}. Install it again first.")
+        model_version_promotable(version=target)
         _vectors_check(target, serving)
         if serving is not None:
             serving.state = ModelVersion.State.READY
@@ -94,3 +124,55 @@ def _vectors_check(target: ModelVersion, serving: ModelVersion | None) -> None:
     index, kind = PgVectorIndex(), kind_of(target.role)
     if serving is not None and not index.count(kind, target.id) and index.count(kind, serving.id):
         raise Conflict(f"{target} has indexed no video yet; {serving} goes on serving. Let the indexing end first.")
+
+
+def model_version_mark_cancelled(*, version_id: UUID) -> None:
+    """An installation was cancelled: the version must not go on looking as if somebody worked on it."""
+    unfinished = [ModelVersion.State.PENDING, ModelVersion.State.BUILDING]
+    ModelVersion.objects.filter(id=version_id, state__in=unfinished).update(
+        state=ModelVersion.State.FAILED, failure=CANCELLED
+    )
+
+
+def install_cancelled(job: Job) -> None:
+    """Hook of apps.core.services: an installation was cancelled before a worker took it."""
+    if job.subject_id is not None:
+        model_version_mark_cancelled(version_id=job.subject_id)
+
+
+def install_retried(job: Job) -> None:
+    """Hook of apps.core.services: a failed or cancelled installation is queued again."""
+    version = ModelVersion.objects.filter(id=job.subject_id).first()
+    if version is None:
+        raise Conflict("The model version was removed.")
+    if version.state == ModelVersion.State.FAILED:
+        version.state = ModelVersion.State.BUILDING if version.weights_sha256 else ModelVersion.State.PENDING
+        version.failure = ""
+        version.save(update_fields=["state", "failure", "updated_at"])
+
+
+def model_version_remove(*, version_id: UUID) -> None:
+    """Delete a version with its vectors, their index and its folder. Only a person asks for this; nothing else does.
+
+    Conflict for the serving version, and while a job works on the version. A folder outside the data directory is the
+    person's own and stays. Costs a scan of the version's vectors.
+    """
+    with transaction.atomic():
+        version = ModelVersion.objects.filter(id=version_id).first()
+        if version is None:
+            raise NotFound("There is no such model version.")
+        # In the order of a switch, so that neither overtakes the other.
+        rows = list(ModelVersion.objects.select_for_update().filter(role=version.role).order_by("id"))
+        version = next(row for row in rows if row.id == version_id)
+        if version.state == ModelVersion.State.SERVING:
+            raise Conflict(f"{version} serves: without it nothing would be found. Let another version serve first.")
+        if Job.objects.filter(subject_id=version.id, state__in=[Job.State.QUEUED, Job.State.RUNNING]).exists():
+            raise Conflict(f"A job works on {version}. Cancel it first; see the jobs page.")
+        for check in _removal_checks:
+            check(version)
+        shared = any(row.folder == version.folder for row in rows if row.id != version.id)
+        folder = Path(version.folder) if version.folder and not shared else None
+        PgVectorIndex().delete_version(kind_of(version.role), version.id)
+        version.delete()
+        if folder is not None and Path(settings.DATA_DIR).resolve() in folder.resolve().parents:
+            transaction.on_commit(partial(shutil.rmtree, folder, ignore_errors=True))

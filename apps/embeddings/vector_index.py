@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Sequence
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -184,10 +185,17 @@ class PgVectorIndex:
                 f" WHERE model_version_id = '{UUID(str(version_id))}'{table.searched}"
             )
 
-    def drop_index(self, kind: Kind, version_id: UUID) -> None:
-        """For a model version that is being deleted."""
+    def delete_version(self, kind: Kind, version_id: UUID) -> None:
+        """Every vector of the version in the caller's transaction, and after it the index; searches go on meanwhile."""
         with connection.cursor() as cursor:
-            cursor.execute(f'DROP INDEX IF EXISTS "{index_name(kind, version_id)}"')
+            cursor.execute(f"DELETE FROM {TABLES[kind].name} WHERE model_version_id = %s", [version_id])
+        transaction.on_commit(partial(self.drop_index, kind, version_id))
+
+    def drop_index(self, kind: Kind, version_id: UUID) -> None:
+        """For a model version that was deleted. Outside a transaction nobody waits for it."""
+        concurrently = "" if connection.in_atomic_block else "CONCURRENTLY "
+        with connection.cursor() as cursor:
+            cursor.execute(f'DROP INDEX {concurrently}IF EXISTS "{index_name(kind, version_id)}"')
 
 
 def index_name(kind: Kind, version_id: UUID) -> str:

@@ -36,7 +36,7 @@ def _processes(data_dir: Path) -> list[psutil.Process]:
 def test_the_first_use_makes_the_database_and_the_queues(data_dir: Path) -> None:
     usage = embedded.use(data_dir)
     try:
-        assert _answer(data_dir) == len(("gpu", "lookup", "decode", "default"))
+        assert _answer(data_dir) == len(("gpu", "lookup", "decode", "default", "training"))
     finally:
         usage.close()
     assert not embedded.answers(data_dir)

@@ -1,14 +1,12 @@
-"""Periodic tasks, and the word of a stopping worker to its running jobs."""
+"""Periodic tasks."""
 
 from __future__ import annotations
-
-from celery.signals import worker_shutting_down
 
 from apps.duplicates.services import lookups_expire
 from apps.search.services import snapshots_purge
 from apps.videos.uploads import uploads_expire
 from vsearch.celery import app
-from worker.tasks.running import shutting_down, sweep
+from worker.tasks.running import sweep
 
 
 @app.task(name="worker.sweep")
@@ -23,8 +21,3 @@ def expire() -> None:
     lookups_expire()
     uploads_expire()
     snapshots_purge()
-
-
-@worker_shutting_down.connect
-def _tell_running_jobs(**_: object) -> None:
-    shutting_down.set()

@@ -6,31 +6,27 @@ continues where the last one ended, because what is left is read from the databa
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
-from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
+from apps.core.exceptions import Conflict
 from apps.embeddings.models import ModelVersion
-from apps.embeddings.services import model_version_promote
+from apps.embeddings.services import model_version_mark_cancelled, model_version_promotable, model_version_promote
 from apps.embeddings.vector_index import PgVectorIndex
-from apps.videos.models import Video
 from vsearch.celery import app
 from vsearch.jobs import JobKind, enqueue
 from worker.embedders.base import EmbedderError
 from worker.embedders.download import fetch_model
 from worker.embedders.export import export_text_tower
 from worker.embedders.registry import load_semantic
-from worker.indexing import index_video
-from worker.media.errors import MediaError
 from worker.tasks.endings import subject_failed
+from worker.tasks.library_index import index_library, videos_waiting
 from worker.tasks.running import JobContinues, JobFailed, RunningJob, run
-from worker.tasks.vectors import copy_embedder, semantic_embedder, store_clips, store_frames
 
-SLICE_SECONDS = 60.0
 FETCH_SHARE, EXPORT_SHARE = 0.3, 0.4  # of a job's progress; indexing takes the rest
+REFUSED = "refused"  # the gate of a candidate said no
 
 
 def _fetch(job: RunningJob, version: ModelVersion) -> None:
@@ -73,67 +69,14 @@ def _fetch(job: RunningJob, version: ModelVersion) -> None:
     PgVectorIndex().ensure_index("clip", version.id, version.dim)
 
 
-def _waiting(version: ModelVersion) -> list[UUID]:
-    """Ready videos without vectors of this version, oldest first."""
-    kind = version.role == ModelVersion.Role.SEMANTIC
-    table = "clipembedding" if kind else "frameembedding"
-    return list(
-        Video.objects.filter(state=Video.State.READY)
-        .exclude(**{f"{table}__model_version_id": version.id})
-        .exclude(id__in=version.details.get("unreadable", {}))
-        .order_by("created_at")
-        .values_list("id", flat=True)
-    )
-
-
-def _index_one(job: RunningJob, version: ModelVersion, video: Video) -> None:
-    index = PgVectorIndex()
-    semantic = version.role == ModelVersion.Role.SEMANTIC
-    try:
-        result = index_video(
-            video.path,
-            semantic=semantic_embedder(version) if semantic else None,
-            copy=None if semantic else copy_embedder(version),
-            folder=None,
-            cancelled=job.stopped,
-        )
-    except MediaError as error:
-        job.check()
-        # A file that vanished since it was indexed must not block the switch; it is listed in the version's card.
-        version.details.setdefault("unreadable", {})[str(video.id)] = error.message
-        version.save(update_fields=["details", "updated_at"])
-        return
-    with transaction.atomic():
-        job.hold()
-        if semantic:
-            store_clips(index, video, version, result)
-        else:
-            store_frames(index, video, version, result)
-
-
-def _index_library(job: RunningJob, version: ModelVersion) -> None:
-    """One slice; JobContinues when videos are left."""
-    total = max(Video.objects.filter(state=Video.State.READY).count(), 1)
-    started = time.monotonic()
-    waiting = _waiting(version)
-    for done, video_id in enumerate(waiting):
-        if time.monotonic() - started > SLICE_SECONDS:
-            raise JobContinues(str(job.id))
-        left = len(waiting) - done
-        job.progress("indexing", EXPORT_SHARE + (0.99 - EXPORT_SHARE) * (1 - left / total))
-        video = Video.objects.filter(id=video_id, state=Video.State.READY).first()
-        if video is not None:
-            _index_one(job, version, video)
-
-
 def _promote(job: RunningJob, version: ModelVersion) -> None:
     """Switch when no ready video is left out; videos that came in the meantime get one more round."""
-    _index_library(job, version)
+    index_library(job, version, shares=(EXPORT_SHARE, 0.99))
     with transaction.atomic():
         job.hold()
         # Ingests lock the serving row while they write: from here on none can finish with the old version.
         list(ModelVersion.objects.select_for_update().filter(role=version.role).order_by("id"))
-        if _waiting(version):
+        if videos_waiting(version):
             raise JobContinues(str(job.id))
         ModelVersion.objects.filter(id=version.id).update(state=ModelVersion.State.READY)
         model_version_promote(version_id=version.id)
@@ -145,23 +88,32 @@ def _install(job: RunningJob) -> None:
     version = ModelVersion.objects.get(id=job.subject)
     if version.state == ModelVersion.State.SERVING:
         return
-    _fetch(job, version)
     try:
-        _index_library(job, version)
+        model_version_promotable(version=version)
+        _fetch(job, version)
         _promote(job, version)
     except EmbedderError as error:
         raise JobFailed("model", str(error)) from error
+    except Conflict as error:
+        raise JobFailed(REFUSED, error.message) from error
 
 
 def _failed(job: RunningJob, code: str, message: str) -> None:
     from apps.core.models import Job
 
+    if code == REFUSED:
+        return  # the version is what it was
     subject_failed(Job.objects.get(id=job.id), code, message)
+
+
+def _cancelled(job: RunningJob) -> None:
+    if job.subject_id is not None:
+        model_version_mark_cancelled(version_id=job.subject_id)
 
 
 def run_install(job_id: str) -> None:
     """The task's body; `manage.py model install` calls it in its own process."""
-    run(job_id, _install, on_failure=_failed)
+    run(job_id, _install, on_failure=_failed, on_cancel=_cancelled)
 
 
 @app.task(name="worker.model_install")

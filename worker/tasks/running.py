@@ -57,7 +57,7 @@ class JobFailed(Exception):
         self.message = message
 
 
-shutting_down = threading.Event()  # set by worker.tasks.housekeeping when Celery begins to stop
+shutting_down = threading.Event()  # set by worker.tasks.stopping when Celery begins to stop
 
 
 class RunningJob:

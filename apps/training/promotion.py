@@ -1,0 +1,160 @@
+"""Letting a candidate serve, and going back: one decision on record, one transaction for the switch.
+
+A candidate may serve when a fresh report says so; without one only a person's written reason lets it. A version that
+served before may serve again: that is the way back, and needs no report. A version that lacks videos which came in the
+meantime is indexed first and switched by that job; the decision is on record before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from apps.core.exceptions import Conflict, InvalidInput, NotFound
+from apps.core.models import Job
+from apps.embeddings.models import ModelVersion
+from apps.embeddings.selectors import model_version_serving
+from apps.embeddings.services import model_version_lacks_videos, model_version_promote
+from apps.training.models import EvaluationReport, PromotionDecision, TrainingRun
+from vsearch.jobs import JobKind, enqueue
+
+Action = PromotionDecision.Action
+SHORTEST_NOTE = 10  # characters: "because" is no reason
+
+
+class Refused(Conflict):
+    """The gate said no; ``reasons`` are for people."""
+
+    title = "The gate refuses this version"
+
+    def __init__(self, reasons: list[str]) -> None:
+        self.reasons = reasons
+        super().__init__(" ".join(reasons))
+
+
+@dataclass(frozen=True, slots=True)
+class Promoted:
+    """``job``: the version first indexes the videos that it lacks, then serves; None when it serves already."""
+
+    version: ModelVersion
+    decision: PromotionDecision
+    job: Job | None
+
+    @property
+    def words(self) -> str:
+        if self.job is not None:
+            return f"{self.version} first indexes the videos that came in the meantime, then it serves. See the jobs."
+        return f"{self.version} serves from now on."
+
+
+def candidate_promote(*, version_id: UUID, person: Any, override: str = "") -> Promoted:
+    """Let a candidate serve. Refused with the gate's reasons unless its report is fresh and good.
+
+    ``override``: a written reason of at least ten characters with which a person lets it serve all the same; it is
+    recorded with the verdict. Raises NotFound, InvalidInput, Conflict.
+    """
+    with transaction.atomic():
+        version = _locked(version_id)
+        serving = model_version_serving(version.role)
+        if serving == version:
+            raise Conflict(f"{version} serves already.")
+        report = report_of(version)
+        reasons = report_refusals(report, version, serving)
+        override = " ".join(override.split())
+        if override and len(override) < SHORTEST_NOTE:
+            raise InvalidInput("Say in a sentence why it should serve all the same.", field="override")
+        if reasons and not override:
+            raise Refused(reasons)
+        verdict = report.verdict if report is not None else {"passed": False, "reasons": []}
+        return _switch(
+            version, serving, Action.PROMOTE, person,
+            report=report, verdict={**verdict, "refusals": reasons}, overridden=bool(reasons), note=override,
+        )  # fmt: skip
+
+
+def version_roll_back(*, version_id: UUID, person: Any, note: str = "") -> Promoted:
+    """Let a version serve that served before. Conflict for one that never did: that is a promotion."""
+    with transaction.atomic():
+        version = _locked(version_id)
+        serving = model_version_serving(version.role)
+        if serving == version:
+            raise Conflict(f"{version} serves already.")
+        if version.promoted_at is None:
+            raise Conflict(f"{version} never served; promote it through its comparison.")
+        return _switch(version, serving, Action.ROLL_BACK, person, note=" ".join(note.split()))
+
+
+def report_of(version: ModelVersion) -> EvaluationReport | None:
+    """The newest report about the version."""
+    reports = EvaluationReport.objects.filter(candidate=version).select_related("run__dataset", "active")
+    return reports.order_by("-created_at").first()
+
+
+def report_refusals(report: EvaluationReport | None, version: ModelVersion, serving: ModelVersion | None) -> list[str]:
+    """Why the version may not serve by this report; empty when it may."""
+    if report is None:
+        return [f"{version} was not evaluated yet."]
+    stale = []
+    if report.candidate_weights != version.weights_sha256:
+        stale.append("The report is about other weights than those of this version.")
+    if report.active_weights != (serving.weights_sha256 if serving is not None else ""):
+        stale.append("The report compares with a version that does not serve any more; evaluate again.")
+    if report.dataset_sha256 != report.run.dataset.sha256:
+        stale.append("The report is about another dataset than that of the run; evaluate again.")
+    refusals = [reason["text"] for reason in report.verdict.get("reasons", []) if not reason["ok"]]
+    if not report.verdict.get("passed") and not refusals:
+        refusals = ["The gate gave no verdict; evaluate again."]
+    return [*stale, *refusals]
+
+
+def promotion_check(version: ModelVersion) -> None:
+    """Registered with apps.embeddings, which runs it before every switch: no other door lets a candidate serve."""
+    if version.promoted_at is not None or not TrainingRun.objects.filter(candidate=version).exists():
+        return
+    decided = PromotionDecision.objects.filter(version=version, version_weights=version.weights_sha256)
+    if not decided.exists():
+        raise Conflict(f"{version} came out of training: compare and promote it on its page under Training.")
+
+
+def removal_check(version: ModelVersion) -> None:
+    """Registered with apps.embeddings: a version that a run at work needs is not removed."""
+    at_work = TrainingRun.objects.filter(state__in=[TrainingRun.State.QUEUED, TrainingRun.State.RUNNING])
+    if at_work.filter(base=version).exists():
+        raise Conflict(f"A training run starts from {version}. Stop it first.")
+    active = [Job.State.QUEUED, Job.State.RUNNING]
+    if TrainingRun.objects.filter(candidate=version, candidate_job__state__in=active).exists():
+        raise Conflict(f"{version} is being indexed and evaluated. Cancel that job first.")
+
+
+def _switch(version: ModelVersion, serving: ModelVersion | None, action: str, person: Any, **facts: Any) -> Promoted:
+    decision = PromotionDecision.objects.create(
+        version=version,
+        version_name=str(version),
+        version_weights=version.weights_sha256,
+        previous=serving,
+        previous_name=str(serving) if serving is not None else "",
+        action=action,
+        person=person if person is not None and person.is_authenticated else None,
+        **facts,
+    )
+    waiting = Job.objects.filter(
+        kind=JobKind.MODEL_INSTALL, subject_id=version.id, state__in=[Job.State.QUEUED, Job.State.RUNNING]
+    ).first()
+    if waiting is not None:
+        return Promoted(version, decision, waiting)
+    if model_version_lacks_videos(version=version):
+        job = enqueue(kind=JobKind.MODEL_INSTALL, subject_id=version.id, title=f"{version}, then it serves")
+        return Promoted(version, decision, job)
+    return Promoted(model_version_promote(version_id=version.id), decision, None)
+
+
+def _locked(version_id: UUID) -> ModelVersion:
+    """All rows of the role are locked in the order in which every switch locks them."""
+    version = ModelVersion.objects.filter(id=version_id).first()
+    if version is None:
+        raise NotFound("There is no such model version.")
+    rows = ModelVersion.objects.select_for_update().filter(role=version.role).order_by("id")
+    return next(row for row in list(rows) if row.id == version.id)

@@ -1,0 +1,68 @@
+"""What the candidate's job writes: the version beside the serving one, judged by the gate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from apps.embeddings.models import ModelVersion
+from apps.training.gate import Evidence, Gain, judge
+from apps.training.models import EvaluationReport, TrainingRun
+
+EXAMPLES_KEPT = 40
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Figures of one comparison; see the fields of EvaluationReport."""
+
+    videos: int = 0
+    queries: int = 0
+    metrics: dict[str, Any] = field(default_factory=dict)
+    gain: Gain | None = None
+    guard: Gain | None = None
+    guard_name: str = ""
+    examples: Sequence[dict[str, Any]] = ()
+
+
+def report_write(
+    *,
+    run: TrainingRun,
+    candidate: ModelVersion,
+    active: ModelVersion | None,
+    measured: Measured,
+    library: dict[str, Any],
+    canaries: Sequence[dict[str, Any]],
+) -> EvaluationReport:
+    """Judge and store; called by the job in its transaction."""
+    failed = [f"{canary['name']}: {canary['detail']}" for canary in canaries if not canary["ok"]]
+    verdict = judge(Evidence(measured.gain, measured.guard, float(library.get("coverage", 0.0)), failed))
+    return EvaluationReport.objects.create(
+        run=run,
+        candidate=candidate,
+        active=active,
+        candidate_weights=candidate.weights_sha256,
+        active_weights=active.weights_sha256 if active is not None else "",
+        active_name=str(active) if active is not None else "nothing",
+        dataset_sha256=run.dataset.sha256,
+        held_out_sha256=run.dataset.held_out_sha256,
+        videos=measured.videos,
+        queries=measured.queries,
+        metrics=measured.metrics,
+        gain=_json(measured.gain),
+        guard={**_json(measured.guard), "name": measured.guard_name} if measured.guard is not None else None,
+        library=library,
+        canaries=list(canaries),
+        examples=list(measured.examples[:EXAMPLES_KEPT]),
+        verdict={
+            "passed": verdict.passed,
+            "reasons": [{"ok": reason.ok, "text": reason.text} for reason in verdict.reasons],
+        },
+    )
+
+
+def _json(gain: Gain | None) -> Any:
+    if gain is None:
+        return None
+    return {"value": gain.value, "low": gain.low, "high": gain.high, "units": gain.units}

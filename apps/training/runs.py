@@ -1,0 +1,276 @@
+"""Training runs: made as a draft with its cost, started, stopped, resumed; and how their jobs report back."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from apps.core.exceptions import Conflict, InvalidInput, NotFound
+from apps.core.models import Job
+from apps.core.services import job_cancel, job_retry
+from apps.embeddings.models import ModelVersion
+from apps.embeddings.selectors import model_version_serving
+from apps.training.datasets import disk_check
+from apps.training.estimate import estimate_seconds
+from apps.training.models import Dataset, TrainingRun
+from apps.training.recipes import recipe_check, recipe_preset
+from vsearch.jobs import JobKind, enqueue
+
+State = TrainingRun.State
+USABLE = {ModelVersion.State.READY, ModelVersion.State.SERVING}
+MIN_GROUPS = 2
+STOPPED = "Stopped by a person. Resume it and it goes on from its last checkpoint."
+PROBLEMS_KEPT = 500
+
+
+def run_create(
+    *, dataset_id: UUID, recipe: str | dict[str, Any], base_id: UUID | None = None, person: Any = None
+) -> TrainingRun:
+    """A draft with its estimated cost; ``run_start`` spends it. Raises InvalidInput, NotFound, Conflict."""
+    dataset = Dataset.objects.filter(id=dataset_id).first()
+    if dataset is None:
+        raise NotFound("There is no such dataset.", field="dataset")
+    dataset_check(dataset)
+    chosen = recipe_preset(recipe) if isinstance(recipe, str) else recipe_check(recipe)
+    base = _base(base_id)
+    seconds = estimate_seconds(chosen, items=dataset.counts["items"], captions=dataset.counts["captions"])
+    return TrainingRun.objects.create(
+        dataset=dataset,
+        recipe=chosen,
+        base=base,
+        base_name=str(base),
+        estimate={
+            "seconds": seconds,
+            "items": dataset.counts["items"],
+            "captions": dataset.counts["captions"],
+            "checked": False,
+        },
+        started_by=person if person is not None and person.is_authenticated else None,
+    )
+
+
+def dataset_check(dataset: Dataset) -> None:
+    """Conflict or InvalidInput when a run with it cannot succeed."""
+    if dataset.state == Dataset.State.WAITING:
+        raise Conflict("The dataset is still being frozen; wait a moment.", field="dataset")
+    if dataset.state == Dataset.State.FAILED:
+        raise Conflict(f"The dataset cannot be used: {dataset.failure}", field="dataset")
+    if not dataset.counts.get("items") or not dataset.counts.get("captions"):
+        raise InvalidInput("The dataset is empty: there is nothing to learn from.", field="dataset")
+    if dataset.counts.get("groups", 0) < MIN_GROUPS:
+        raise InvalidInput("The whole dataset is of one source: there is nothing to tell apart.", field="dataset")
+    if not Path(dataset.path).is_file():
+        raise Conflict("The files of the dataset are gone. Make it again.", field="dataset")
+
+
+def _base(base_id: UUID | None) -> ModelVersion:
+    base = (
+        ModelVersion.objects.filter(id=base_id).first()
+        if base_id
+        else model_version_serving(ModelVersion.Role.SEMANTIC)
+    )
+    if base is None:
+        raise NotFound("There is no such model version." if base_id else "No model serves yet.", field="base")
+    base_check(base)
+    return base
+
+
+def base_check(base: ModelVersion) -> None:
+    """InvalidInput for a version that cannot be trained on."""
+    if base.role != ModelVersion.Role.SEMANTIC:
+        raise InvalidInput(f"{base} has no text tower: it finds copies, not words. Choose another.", field="base")
+    if base.state not in USABLE:
+        raise InvalidInput(f"{base} is {base.get_state_display()}; choose a version that is ready.", field="base")
+    if not base.folder or not Path(base.folder).is_dir():
+        raise InvalidInput(f"The files of {base} are gone. Install it again, or choose another.", field="base")
+    if not (Path(base.folder) / "text.onnx").is_file():
+        raise InvalidInput(f"{base} has no text tower (text.onnx is missing in its folder).", field="base")
+
+
+def run_start(*, run_id: UUID, person: Any = None) -> TrainingRun:
+    """Queue a draft. Conflict when it is no draft any more, or the disk is full."""
+    disk_check()
+    with transaction.atomic():
+        run = _locked(run_id)
+        if run.state != State.DRAFT:
+            raise Conflict(f"This run is {run.get_state_display()}; only one that was not started can be started.")
+        dataset_check(run.dataset)
+        if run.base is None:
+            raise Conflict("The base model was deleted. Make a new run with another.")
+        base_check(run.base)
+        run.folder.mkdir(parents=True, exist_ok=True)
+        run.state, run.started_at = State.QUEUED, timezone.now()
+        if person is not None and person.is_authenticated:
+            run.started_by = person
+        run.job = enqueue(kind=JobKind.TRAIN, subject_id=run.id, title=str(run))
+        run.save(update_fields=["state", "started_at", "started_by", "job", "updated_at"])
+        return run
+
+
+def run_stop(*, run_id: UUID) -> TrainingRun:
+    """End now while it waits, or at its next step with a checkpoint. Conflict when nothing is going on."""
+    with transaction.atomic():
+        run = _locked(run_id)
+        if not run.active or run.job is None:
+            raise Conflict(f"This run is {run.get_state_display()}; there is nothing to stop.")
+        job_cancel(job_id=run.job.id)
+    run.refresh_from_db()
+    return run
+
+
+def run_resume(*, run_id: UUID) -> TrainingRun:
+    """Go on from the last checkpoint of a stopped or failed run."""
+    disk_check()
+    with transaction.atomic():
+        run = _locked(run_id)
+        if run.state not in {State.STOPPED, State.FAILED}:
+            raise Conflict(f"This run is {run.get_state_display()}; only a stopped or failed one can be resumed.")
+        job = run.job
+        if job is not None and job.state in {Job.State.FAILED, Job.State.CANCELLED}:
+            job_retry(job_id=job.id)  # its hook sets the state
+        elif job is not None and job.active:
+            raise Conflict("The run is just being stopped; try again in a moment.")
+        else:
+            _queue_again(run)
+            run.job = enqueue(kind=JobKind.TRAIN, subject_id=run.id, title=str(run))
+            run.save(update_fields=["job"])
+    run.refresh_from_db()
+    return run
+
+
+def run_evaluate(*, run_id: UUID) -> TrainingRun:
+    """Index and evaluate the candidate (again): after a failure, or because the serving version is another by now."""
+    with transaction.atomic():
+        run = _locked(run_id)
+        if run.candidate is None:
+            raise Conflict("This run has made no candidate yet.")
+        if run.candidate_job is not None and run.candidate_job.active:
+            raise Conflict("The candidate is being indexed and evaluated already.")
+        # Files that could not be read the last time may be back.
+        run.candidate.details.pop("unreadable", None)
+        run.candidate.save(update_fields=["details", "updated_at"])
+        return _evaluation_queue(run)
+
+
+@transaction.atomic
+def run_delete(*, run_id: UUID) -> None:
+    """Remove a run that is not at work, with its checkpoints. Its candidate, if any, stays."""
+    run = _locked(run_id)
+    if run.active or (run.candidate_job is not None and run.candidate_job.active):
+        raise Conflict("Stop the run first.")
+    folder = run.folder
+    run.delete()
+    transaction.on_commit(lambda: shutil.rmtree(folder, ignore_errors=True))
+
+
+def run_mark_running(*, run_id: UUID) -> None:
+    TrainingRun.objects.filter(id=run_id).update(state=State.RUNNING, reason="", reason_code="", finished_at=None)
+
+
+def run_mark_checked(
+    *, run_id: UUID, seconds: float, items: int, captions: int, problems: Sequence[dict[str, Any]]
+) -> None:
+    """What the job's first stage found, before anything is spent."""
+    TrainingRun.objects.filter(id=run_id).update(
+        estimate={"seconds": seconds, "items": items, "captions": captions, "checked": True},
+        problems=list(problems[:PROBLEMS_KEPT]),
+    )
+
+
+def run_mark_note(*, run_id: UUID, note: str) -> None:
+    TrainingRun.objects.filter(id=run_id).update(note=note[:1000])
+
+
+def run_mark_done(
+    *, run_id: UUID, candidate: ModelVersion, figures: dict[str, Any], problems: Sequence[dict[str, Any]]
+) -> None:
+    """In the job's transaction: the candidate exists, and its indexing is queued."""
+    run = _locked(run_id)
+    TrainingRun.objects.filter(candidate=candidate).exclude(id=run_id).update(candidate=None)  # the same weights again
+    run.state, run.candidate, run.finished_at = State.DONE, candidate, timezone.now()
+    run.figures, run.problems = figures, list(problems[:PROBLEMS_KEPT])
+    run.save(update_fields=["state", "candidate", "finished_at", "figures", "problems", "updated_at"])
+    _evaluation_queue(run)
+
+
+def run_mark_stopped(*, run_id: UUID) -> None:
+    TrainingRun.objects.filter(id=run_id, state__in=[State.QUEUED, State.RUNNING]).update(
+        state=State.STOPPED, reason_code="stopped", reason=STOPPED, finished_at=timezone.now()
+    )
+
+
+def run_mark_failed(*, run_id: UUID, code: str, message: str) -> None:
+    TrainingRun.objects.filter(id=run_id, state__in=[State.QUEUED, State.RUNNING]).update(
+        state=State.FAILED, reason_code=code, reason=message, finished_at=timezone.now()
+    )
+
+
+def candidate_mark_building(*, run_id: UUID) -> None:
+    """The candidate is being indexed; until that ends it may not serve."""
+    idle = [ModelVersion.State.READY, ModelVersion.State.FAILED]
+    _candidate_state(run_id, idle, ModelVersion.State.BUILDING)
+
+
+def candidate_mark_idle(*, run_id: UUID) -> None:
+    """Indexing and evaluation ended, well or not: the version stands by. The report says whether it may serve."""
+    _candidate_state(run_id, [ModelVersion.State.BUILDING], ModelVersion.State.READY)
+
+
+def _candidate_state(run_id: UUID, before: list[ModelVersion.State], after: str) -> None:
+    ModelVersion.objects.filter(training_run__id=run_id, state__in=before).update(state=after)
+
+
+def candidate_cancelled(job: Job) -> None:
+    """Hook of apps.core.services."""
+    if job.subject_id is not None:
+        candidate_mark_idle(run_id=job.subject_id)
+
+
+def candidate_retried(job: Job) -> None:
+    """Hook of apps.core.services."""
+    if not TrainingRun.objects.filter(id=job.subject_id, candidate__isnull=False).exists():
+        raise Conflict("The candidate or its run was deleted.")
+
+
+def train_cancelled(job: Job) -> None:
+    """Hook of apps.core.services: stopped before a worker took it."""
+    if job.subject_id is not None:
+        run_mark_stopped(run_id=job.subject_id)
+
+
+def train_retried(job: Job) -> None:
+    """Hook of apps.core.services: a stopped or failed run goes on."""
+    run = TrainingRun.objects.filter(id=job.subject_id).first()
+    if run is None:
+        raise Conflict("The run was deleted.")
+    if run.state == State.DONE:
+        raise Conflict("The run is done; there is nothing to resume.")
+    _queue_again(run)
+
+
+def _queue_again(run: TrainingRun) -> None:
+    dataset_check(run.dataset)
+    if run.base is None:
+        raise Conflict("The base model was deleted. Make a new run with another.")
+    base_check(run.base)
+    run.state, run.reason, run.reason_code, run.finished_at = State.QUEUED, "", "", None
+    run.save(update_fields=["state", "reason", "reason_code", "finished_at", "updated_at"])
+
+
+def _evaluation_queue(run: TrainingRun) -> TrainingRun:
+    run.candidate_job = enqueue(kind=JobKind.CANDIDATE, subject_id=run.id, title=str(run))
+    run.save(update_fields=["candidate_job", "updated_at"])
+    return run
+
+
+def _locked(run_id: UUID) -> TrainingRun:
+    run = TrainingRun.objects.select_for_update(of=("self",)).filter(id=run_id).first()
+    if run is None:
+        raise NotFound("There is no such training run.")
+    return run

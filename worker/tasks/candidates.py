@@ -1,0 +1,152 @@
+"""A candidate beside the serving version: index the library, verify, evaluate both, write the report. Never a switch.
+
+Indexing lets live traffic pass: before every video it waits while videos come in or people look something up. What is
+left to do is read from the database, so a killed or paused job goes on where it was.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from django.db import transaction
+
+from apps.core.models import Job
+from apps.embeddings.models import ClipEmbedding, ModelVersion
+from apps.embeddings.selectors import model_version_serving
+from apps.training.models import TrainingRun
+from apps.training.services import Measured, candidate_mark_building, candidate_mark_idle, report_write
+from apps.videos.models import Video
+from vsearch.celery import app
+from vsearch.jobs import JobKind
+from worker.tasks.library_index import SLICE_SECONDS, index_library, videos_waiting
+from worker.tasks.running import JobContinues, JobFailed, JobInterrupted, JobLost, RunningJob, run
+
+if TYPE_CHECKING:
+    from worker.embedders.base import Embedder
+
+INDEX_SHARE, MEASURE_SHARE = 0.6, 0.97  # of the job's progress
+LIVE = (JobKind.INGEST, JobKind.LOOKUP)
+POLL_SECONDS = 1.0
+
+
+def live_traffic() -> bool:
+    """Whether videos are being added or looked up: people wait for that, nobody waits for a candidate."""
+    active = [Job.State.QUEUED, Job.State.RUNNING]
+    return Job.objects.filter(kind__in=LIVE, state__in=active).exists()
+
+
+def let_pass(job: RunningJob) -> None:
+    """Return once there is no live traffic; JobContinues after a slice, so that a training run gets its turn."""
+    started = time.monotonic()
+    while live_traffic():
+        job.check()
+        Job.objects.filter(id=job.id, fencing_token=job.token).update(stage="waiting", seconds_left=None)
+        if time.monotonic() - started > SLICE_SECONDS:
+            raise JobContinues(str(job.id))
+        time.sleep(POLL_SECONDS)
+
+
+def _candidate(job: RunningJob) -> None:
+    training = TrainingRun.objects.filter(id=job.subject).select_related("dataset", "candidate").first()
+    if training is None or training.candidate is None:
+        return  # deleted meanwhile
+    candidate = training.candidate
+    active = model_version_serving(ModelVersion.Role.SEMANTIC)
+    if active == candidate:
+        raise JobFailed("serving", "This version serves already; there is nothing to compare it with.")
+    from worker.embedders.base import EmbedderError
+    from worker.tasks.vectors import semantic_embedder
+    from worker.training.features import Interrupted
+
+    candidate_mark_building(run_id=training.id)
+    candidate.refresh_from_db()
+    try:
+        index_library(job, candidate, shares=(0.0, INDEX_SHARE), before_each=lambda: let_pass(job))
+        if videos_waiting(candidate):
+            raise JobContinues(str(job.id))  # some came while others were indexed
+        job.progress("verifying", INDEX_SHARE)
+        embedder = semantic_embedder(candidate)
+        library = library_counts(candidate, active)
+        checks = canaries(candidate, embedder)
+        serving = semantic_embedder(active) if active is not None else None
+        measured = _measured(job, training, candidate, active, embedder, serving)
+    except EmbedderError as error:
+        raise JobFailed("model", str(error)) from error
+    except Interrupted as error:
+        job.check()
+        raise JobInterrupted(str(job.id)) from error
+    with transaction.atomic():
+        job.hold()
+        report_write(
+            run=training, candidate=candidate, active=active, measured=measured, library=library, canaries=checks
+        )
+        candidate_mark_idle(run_id=training.id)
+
+
+def library_counts(candidate: ModelVersion, active: ModelVersion | None) -> dict[str, Any]:
+    """How many ready videos each version finds, and which share of the active one's the candidate does."""
+    ready = Video.objects.filter(state=Video.State.READY)
+
+    def found(version: ModelVersion | None) -> set[Any]:
+        if version is None:
+            return set()
+        clips = ClipEmbedding.objects.filter(model_version=version, video__state=Video.State.READY)
+        return set(clips.order_by().values_list("video_id", flat=True).distinct())
+
+    of_candidate, of_active = found(candidate), found(active)
+    wanted = of_active or set(ready.values_list("id", flat=True))
+    return {
+        "ready": ready.count(),
+        "candidate": len(of_candidate),
+        "active": len(of_active),
+        "coverage": len(wanted & of_candidate) / len(wanted) if wanted else 1.0,
+        "unreadable": dict(list(candidate.details.get("unreadable", {}).items())[:50]),
+    }
+
+
+def canaries(version: ModelVersion, embedder: Embedder) -> list[dict[str, Any]]:
+    """That the index and the text tower of the version answer as they must, before anybody relies on them."""
+    from worker.tasks.canaries import index_canary, text_canary, words_canary
+
+    return [text_canary(version, embedder), index_canary(version), words_canary(version)]
+
+
+def _measured(
+    job: RunningJob,
+    training: TrainingRun,
+    candidate: ModelVersion,
+    active: ModelVersion | None,
+    embedder: Embedder,
+    serving: Embedder | None,
+) -> Measured:
+    """Both versions on the held-out part and on the guard set; nothing measured while no version serves."""
+    if active is None or serving is None:
+        return Measured()
+    from worker.tasks.measuring import measure
+
+    def progress(fraction: float) -> None:
+        job.progress("evaluating", INDEX_SHARE + (MEASURE_SHARE - INDEX_SHARE) * fraction)
+
+    return measure(
+        training,
+        (candidate, embedder),
+        (active, serving),
+        progress=progress,
+        stopped=job.stopped,
+    )
+
+
+def _ended(job: RunningJob, *_: str) -> None:
+    with transaction.atomic():
+        try:
+            job.hold()
+        except JobLost:
+            return
+        if job.subject_id is not None:
+            candidate_mark_idle(run_id=job.subject_id)
+
+
+@app.task(name="worker.candidate")
+def candidate(job_id: str) -> None:
+    run(job_id, _candidate, on_failure=_ended, on_cancel=_ended)

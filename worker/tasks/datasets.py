@@ -1,0 +1,171 @@
+"""Freezing a dataset: gather its lines, check every one, hold a part out, write it once and hash it."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from django.db import transaction
+
+from apps.training.datasets import CANCELLED, csv_dialect
+from apps.training.labels import feedback_lines, library_lines, source_groups
+from apps.training.models import MANIFEST, Dataset
+from apps.training.references import References, Refused
+from apps.training.services import dataset_mark_failed, dataset_mark_frozen
+from vsearch.celery import app
+from worker.tasks.running import JobFailed, JobLost, RunningJob, run
+from worker.training.manifest import Item, ManifestError, Problem, read_manifest, require_trainable, write_manifest
+
+Line = dict[str, Any]
+NOTHING = {
+    Dataset.Source.LIBRARY: "No ready video has a text that names what it shows. Give videos titles or descriptions.",
+    Dataset.Source.FEEDBACK: "Nobody has chosen a moment with the thumbs yet, or as many were refused as chosen.",
+}
+
+
+def _freeze(job: RunningJob) -> None:
+    dataset = Dataset.objects.filter(id=job.subject).first()
+    if dataset is None or dataset.state != Dataset.State.WAITING:
+        return  # deleted meanwhile, or a second message for work that is done
+    dataset.folder.mkdir(parents=True, exist_ok=True)
+    job.progress("gathering", 0.05)
+    gathered, refused = dataset.folder / "gathered.jsonl", []
+    written = _write_lines(_gathered(dataset, refused), gathered, job)
+    job.progress("checking", 0.5)
+    try:
+        if not written and not refused:
+            raise ManifestError("empty_data", NOTHING.get(Dataset.Source(dataset.source), "The file holds no item."))
+        items, problems = read_manifest(gathered) if written else ([], [])
+        problems = sorted([*refused, *problems], key=lambda problem: problem.line)
+        job.progress("checking", 0.8)
+        require_trainable(items, problems)
+    except ManifestError as error:
+        raise JobFailed(error.code, error.message) from error
+    finally:
+        gathered.unlink(missing_ok=True)
+    _write(job, dataset, items, problems)
+
+
+def _write(job: RunningJob, dataset: Dataset, items: list[Item], problems: list[Problem]) -> None:
+    from worker.training.loop import SHARES, SPLIT_SEED  # loads torch
+    from worker.training.splits import source_numbers, split_items
+
+    splits = split_items(items, shares=SHARES, seed=SPLIT_SEED)
+    path = dataset.folder / MANIFEST
+    sha256 = write_manifest(items, path)
+    held_out = write_manifest(splits["test"], dataset.held_out_path)
+    counts = {
+        "items": len(items),
+        "captions": sum(len(item.captions) for item in items),
+        "groups": len(set(source_numbers(items))),
+        "split": {name: len(part) for name, part in splits.items()},
+    }
+    with transaction.atomic():
+        job.hold()
+        dataset_mark_frozen(
+            dataset_id=dataset.id, path=path, sha256=sha256, held_out_sha256=held_out, counts=counts,
+            problems=[asdict(problem) for problem in problems],
+        )  # fmt: skip
+
+
+def _write_lines(lines: Iterable[Line | None], path: Path, job: RunningJob) -> int:
+    """How many were written. None keeps the number of a line that was refused."""
+    count = 0
+    with path.open("w", encoding="utf-8") as file:
+        for line in lines:
+            job.check()
+            file.write(("" if line is None else json.dumps(line, ensure_ascii=False)) + "\n")
+            count += line is not None
+    return count
+
+
+def _gathered(dataset: Dataset, refused: list[Problem]) -> Iterator[Line | None]:
+    if dataset.source == Dataset.Source.LIBRARY:
+        return library_lines(dataset.options.get("texts", ()))
+    if dataset.source == Dataset.Source.FEEDBACK:
+        return feedback_lines()
+    source = dataset.folder / str(dataset.options.get("file", ""))
+    if not source.is_file():
+        raise JobFailed("missing", "The file that was sent is not kept any more. Make the dataset again.")
+    lines = _csv_lines(source) if dataset.source == Dataset.Source.CSV else _json_lines(source)
+    return _resolved(lines, References(any_path=bool(dataset.options.get("any_path"))), refused)
+
+
+def _json_lines(path: Path) -> Iterator[Line | str]:
+    """Objects, and the text of lines that are none: the manifest's own reader says what is wrong with them."""
+    with path.open(encoding="utf-8") as file:
+        for text in file:
+            try:
+                value = json.loads(text)
+            except (ValueError, RecursionError):
+                value = text
+            yield value if isinstance(value, dict) else text.rstrip("\n")
+
+
+def _csv_lines(path: Path) -> Iterator[Line | str]:
+    """Rows of one video are one line; the columns are video, caption(s), id, group and weight."""
+    with path.open(encoding="utf-8", newline="") as file:
+        dialect = csv_dialect(file.readline())
+        file.seek(0)
+        found: dict[str, Line] = {}
+        for row in csv.DictReader(file, dialect=dialect):
+            values = {(name or "").strip().lower(): (text or "").strip() for name, text in row.items() if name}
+            caption, video = values.get("caption") or values.get("captions", ""), values.get("video", "")
+            line = found.setdefault(
+                values.get("id") or video or f"row {len(found) + 1}",
+                {"id": values.get("id") or video, "video": video, "captions": []},
+            )
+            if caption and caption not in line["captions"]:
+                line["captions"].append(caption)
+            if values.get("group"):
+                line["group"] = values["group"]
+            try:
+                if values.get("weight"):
+                    line["weight"] = float(values["weight"])
+            except ValueError:
+                line["weight"] = values["weight"]  # the manifest's reader names it
+    yield from found.values()
+
+
+def _resolved(lines: Iterable[Line | str], references: References, refused: list[Problem]) -> Iterator[Any]:
+    """Names become paths; a video of the library joins its group of confirmed duplicates."""
+    groups = source_groups()
+    for number, line in enumerate(lines, start=1):
+        if isinstance(line, str):
+            yield line
+            continue
+        try:
+            if isinstance(line.get("video"), str) and line["video"]:
+                line["video"], video_id = references.video(line["video"])
+                if video_id is not None and not line.get("group"):
+                    line["group"] = groups.get(video_id, str(video_id))
+            elif isinstance(line.get("frames"), list):
+                line["frames"] = [references.file(str(frame)) for frame in line["frames"]]
+        except Refused as problem:
+            refused.append(Problem(number, str(line.get("id", "")), "not_allowed", problem.message))
+            yield None
+            continue
+        yield line
+
+
+def _failed(job: RunningJob, code: str, message: str) -> None:
+    with transaction.atomic():
+        try:
+            job.hold()
+        except JobLost:
+            return
+        if job.subject_id is not None:
+            dataset_mark_failed(dataset_id=job.subject_id, code=code, message=message)
+
+
+def _cancelled(job: RunningJob) -> None:
+    _failed(job, "cancelled", CANCELLED)
+
+
+@app.task(name="worker.dataset")
+def dataset(job_id: str) -> None:
+    run(job_id, _freeze, on_failure=_failed, on_cancel=_cancelled)

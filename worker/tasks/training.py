@@ -1,0 +1,148 @@
+"""A training run as a job: check in seconds, train with checkpoints, register the candidate. Thin over worker.training.
+
+Nothing here imports torch before a run begins. A stop leaves a checkpoint, and so does a killed worker: the next
+attempt goes on in the same folder.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.db import transaction
+
+from apps.embeddings.services import model_version_register
+from apps.training.models import TrainingRun
+from apps.training.services import (
+    run_mark_checked,
+    run_mark_done,
+    run_mark_failed,
+    run_mark_note,
+    run_mark_running,
+    run_mark_stopped,
+)
+from vsearch.celery import app
+from worker.tasks.running import JobFailed, JobInterrupted, JobLost, RunningJob, run
+
+if TYPE_CHECKING:
+    from worker.training.loop import Progress, TrainingResult
+    from worker.training.recipe import Recipe
+
+TRAIN_SHARE = 0.97  # of the job's progress
+
+
+def _train(job: RunningJob) -> None:
+    training = TrainingRun.objects.filter(id=job.subject).select_related("dataset", "base").first()
+    if training is None or training.state == TrainingRun.State.DONE:
+        return  # deleted meanwhile, or a second message for work that is done
+    if training.base is None:
+        raise JobFailed("model", "The base model was deleted. Make a new run with another.")
+    run_mark_running(run_id=training.id)
+    job.progress("checking", 0.0)
+    from worker.embedders.base import EmbedderError
+    from worker.training import loop
+    from worker.training.errors import TrainingError
+    from worker.training.recipe import recipe_from
+
+    manifest, base = Path(training.dataset.path), Path(training.base.folder)
+    training.folder.mkdir(parents=True, exist_ok=True)
+    try:
+        recipe = recipe_from(training.recipe)
+        _unchanged(manifest, training.dataset.sha256)
+        estimate = loop.check(manifest, recipe, base, training.folder)
+        run_mark_checked(
+            run_id=training.id, seconds=estimate.seconds, items=estimate.items, captions=estimate.captions,
+            problems=[asdict(problem) for problem in estimate.problems],
+        )  # fmt: skip
+        job.check()
+        result = loop.train(
+            manifest, recipe, base, training.folder, report=_reporter(job, training), stopped=job.stopped
+        )
+        job.progress("registering", TRAIN_SHARE)
+        _finish(job, training, recipe, result)
+    except TrainingError as error:
+        raise JobFailed(error.code, error.message) from error
+    except EmbedderError as error:
+        raise JobFailed("model", str(error)) from error
+    except loop.Stopped as error:
+        job.check()  # says by whom: a person, a shutdown, or another worker that took over
+        raise JobInterrupted(str(job.id)) from error
+
+
+def _unchanged(manifest: Path, sha256: str) -> None:
+    from worker.training.manifest import ManifestError, manifest_sha256, read_manifest
+
+    try:
+        items, problems = read_manifest(manifest)
+    except ManifestError as error:
+        raise JobFailed(error.code, error.message) from error
+    if not problems and manifest_sha256(items) != sha256:
+        raise JobFailed(
+            "manifest", "The files of the dataset were changed after it was frozen. Make the dataset again."
+        )
+
+
+def _reporter(job: RunningJob, training: TrainingRun) -> Any:
+    """Progress of the training as progress of the job; a message stays on the run's page."""
+
+    def report(progress: Progress) -> None:
+        if progress.message:
+            run_mark_note(run_id=training.id, note=progress.message)
+        if not job.stopped():  # else the training itself stops, behind its checkpoint
+            job.progress(progress.stage, TRAIN_SHARE * progress.fraction)
+
+    return report
+
+
+def _finish(job: RunningJob, training: TrainingRun, recipe: Recipe, result: TrainingResult) -> None:
+    """The candidate under MODELS_DIR, its row, and the job that indexes and evaluates it."""
+    from worker.embedders.registry import load_semantic
+
+    folder = Path(settings.MODELS_DIR) / f"candidate-{training.id}"
+    fresh = folder.with_name(f"{folder.name}.new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    shutil.copytree(result.candidate, fresh)
+    shutil.rmtree(folder, ignore_errors=True)
+    fresh.rename(folder)
+    name = f"{training.dataset.name}, {recipe.title}"[:300]
+    load_semantic.cache_clear()  # of an earlier attempt, and of the base that is not needed any more
+    spec = load_semantic(folder, name, "").spec
+    with transaction.atomic():
+        job.hold()
+        version = model_version_register(
+            role="semantic", name=name, revision=str(training.id)[:8], dim=spec.dim, image_side=spec.image_side,
+            preprocessing_hash=spec.preprocessing_hash, weights_sha256=spec.weights_sha256, folder=str(folder),
+            details={"run": str(training.id), "base": training.base_name, "dataset": training.dataset.sha256},
+        )  # fmt: skip
+        run_mark_done(
+            run_id=training.id,
+            candidate=version,
+            figures={
+                "before": result.before, "after": result.after, "best_epoch": result.best_epoch,
+                "stopped_early": result.stopped_early, **result.figures,
+            },
+            problems=[asdict(problem) for problem in result.problems],
+        )  # fmt: skip
+
+
+def _failed(job: RunningJob, code: str, message: str) -> None:
+    with transaction.atomic():
+        try:
+            job.hold()
+        except JobLost:
+            return
+        if job.subject_id is not None:
+            run_mark_failed(run_id=job.subject_id, code=code, message=message)
+
+
+def _cancelled(job: RunningJob) -> None:
+    if job.subject_id is not None:
+        run_mark_stopped(run_id=job.subject_id)
+
+
+@app.task(name="worker.train")
+def train(job_id: str) -> None:
+    run(job_id, _train, on_failure=_failed, on_cancel=_cancelled)
