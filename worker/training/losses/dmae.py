@@ -28,10 +28,10 @@ def interaction(
 ) -> Tensor:
     """(A, L, D) words and (B, F, D) frames, unit rows, with (A, L) and (B, F) bool masks -> (A, B) similarities.
 
-    Text to video: weighted mean over words of the best frame f*, plus ``visual`` * cos(f*, f2) * sim(word, f2), where f2
-    is the other frame most like f*. Video to text: mean over frames of the best word. The result is their average. A
-    text without words or a video without frames has similarity 0. Costs A * L * B * F * D multiplications; many texts go
-    in blocks that are computed again in the backward pass.
+    Text to video: weighted mean over words of the best frame f*, plus ``visual`` * cos(f*, f2) * sim(word, f2), where
+    f2 is the other frame most like f*. Video to text: mean over frames of the best word. The result is their average.
+    A text without words or a video without frames has similarity 0. Costs A * L * B * F * D multiplications; many texts
+    go in blocks that are computed again in the backward pass.
     """
     weight = word_mask.to(words.dtype) if word_weight is None else word_weight * word_mask
     second, closeness = _second_frames(frames, frame_mask)
@@ -97,8 +97,8 @@ def drop_low_words(
 def dmae(batch: PairBatch, *, visual: float = 0.5, negative_weight: float = 0.5, drop_below: float = 0.1) -> Tensor:
     """NegNCE (InfoNCE with ``negative_weight`` 0) on the interaction similarity, both directions.
 
-    Needs words and frames with their masks; ``word_weight`` and ``word_tfidf`` are used where given. Mined negatives take
-    no part, since they have no tokens here.
+    Needs words and frames with their masks; ``word_weight`` and ``word_tfidf`` are used where given. Mined negatives
+    take no part, since they have no tokens here.
     """
     words, word_mask, frames, frame_mask = require("dmae", batch, "words", "word_mask", "frames", "frame_mask")
     if visual < 0 or negative_weight < 0:

@@ -14,7 +14,7 @@ ROUNDING = 1e-6  # of cosines in float32: equal similarities count as equal to t
 
 
 def easy_weight(own: Tensor) -> Tensor:
-    """(B,) similarities of pairs -> (B,): 1 up to their mean, then (mean - min) / (s - min), at least 0.2; no gradient."""
+    """(B,) similarities of pairs -> (B,): 1 up to their mean, then (mean - min) / (s - min), at least 0.2. Constant."""
     s = own.detach().double()
     mean, least = s.mean(), s.min()
     easy = ((mean - least) / (s - least).clamp(min=ROUNDING)).clamp(min=LEAST_WEIGHT, max=1.0)
@@ -22,7 +22,7 @@ def easy_weight(own: Tensor) -> Tensor:
 
 
 def nearest_negatives(rows: Rows, share: float) -> Tensor:
-    """(B, N) bool: that share of a row's negatives (one at least) whose score is nearest to the positive's, with ties."""
+    """(B, N) bool: that share of a row's negatives (one at least) with scores nearest to the positive's; ties stay."""
     distance = (rows.similarity - rows.own()[:, None]).abs().masked_fill(~rows.negative, torch.inf)
     count = (rows.negative.sum(1) * share).round().long().clamp(min=1)
     limit = distance.detach().sort(1).values.gather(1, count[:, None] - 1)

@@ -19,7 +19,7 @@ def importance(tokens: Tensor, mask: Tensor, other: Tensor, *, sharpness: float)
 
 
 def without_important(mass: Tensor, mask: Tensor, share: float) -> Tensor:
-    """(B, L) bool: ``mask`` less the most important tokens, until ``share`` of the mass is gone; at least one is left."""
+    """(B, L) bool: ``mask`` less the most important tokens, until ``share`` of the mass is gone; one at least stays."""
     order = mass.masked_fill(~mask, -1.0).argsort(1, descending=True)
     taken = mass.gather(1, order).cumsum(1)
     before = taken - mass.gather(1, order)
@@ -31,7 +31,7 @@ def without_important(mass: Tensor, mask: Tensor, share: float) -> Tensor:
 def tpm_cl(batch: PairBatch, *, mass: float = 0.6, margin: float = 0.6, sharpness: float = 10.0) -> Tensor:
     """Mean of three margin terms over the B matched pairs: s(t, v) > s(t, v'), s(g, v) > s(g, v'), s(g, v) > s(g', v).
 
-    t is the sentence vector, v the mean of the frames and v' of those left; g is the mean of the words by importance and
+    t is the sentence vector, v the mean of the frames and v' of those left; g is the mean of the words by importance,
     g' that of those left. The choice of tokens has no gradient. A pair with a single word or frame has no part in the
     terms that would need more.
     """
