@@ -222,9 +222,25 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser", "rest_framework.parsers.MultiPartParser"],
     "EXCEPTION_HANDLER": "apps.api.problems.problem_response",
-    "DEFAULT_THROTTLE_RATES": {"search": "600/min", "lookup": "60/min", "training": "120/min"},
+    "DEFAULT_THROTTLE_RATES": {"search": "600/min", "lookup": "60/min", "training": "120/min", "feedback": "60/min"},
 }
-SPECTACULAR_SETTINGS = {"TITLE": "vsearch", "VERSION": "1", "SERVE_INCLUDE_SCHEMA": False}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "vsearch",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "ENUM_NAME_OVERRIDES": {
+        "VideoStateEnum": "apps.videos.models.Video.State",
+        "VideoSourceEnum": "apps.videos.models.Video.Source",
+        "JobStateEnum": "apps.core.models.Job.State",
+        "GroupStateEnum": "apps.duplicates.models.DuplicateGroup.State",
+        "GroupKindEnum": "apps.duplicates.models.DuplicateGroup.Kind",
+        "ModelVersionStateEnum": "apps.embeddings.models.ModelVersion.State",
+        "DatasetStateEnum": "apps.training.models.Dataset.State",
+        "DatasetSourceEnum": "apps.training.models.Dataset.Source",
+        "TrainingRunStateEnum": "apps.training.models.TrainingRun.State",
+        "FeedbackKindEnum": "apps.search.models.Feedback.Kind",
+    },
+}
 
 LOGGING = {
     "version": 1,

@@ -1,16 +1,36 @@
-"""/model-versions: what is installed and which one serves."""
+"""Model versions.
+
+GET  /model-versions                     what is installed and which one serves
+GET  /model-versions/{id}                with its card, what it has indexed and its newest report
+DELETE /model-versions/{id}              only by hand, never the serving one
+GET  /model-versions/{id}/compare?q=...  the query answered by it and by the serving version
+POST /model-versions/{id}/promote        {"override": "a written reason"} against the gate
+POST /model-versions/{id}/roll-back      to a version that served before
+"""
 
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import generics, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.throttling import ScopedRateThrottle
+from rest_framework.views import APIView
 
 from apps.api.paging import Pages
+from apps.api.permissions import MayAdminister, MayTrain
+from apps.core.exceptions import Conflict, InvalidInput
 from apps.embeddings.models import ModelVersion
+from apps.embeddings.selectors import model_version_serving
+from apps.embeddings.services import model_version_remove
+from apps.training import selectors, services
+from apps.training.comparing import Place, SideAnswer, compare_query
+from apps.training.models import EvaluationReport
+from apps.training.services import Promoted
 
 
 class ModelVersionSerializer(serializers.ModelSerializer[ModelVersion]):
@@ -23,6 +43,26 @@ class ModelVersionSerializer(serializers.ModelSerializer[ModelVersion]):
         read_only_fields = fields
 
 
+class ReportSerializer(serializers.ModelSerializer[EvaluationReport]):
+    class Meta:
+        model = EvaluationReport
+        fields = (
+            "id", "run", "candidate", "active", "active_name", "dataset_sha256", "held_out_sha256", "videos", "queries",
+            "metrics", "gain", "guard", "library", "canaries", "examples", "verdict", "created_at",
+        )  # fmt: skip
+        read_only_fields = fields
+
+
+class PromoteSerializer(serializers.Serializer[Any]):
+    override = serializers.CharField(
+        required=False, allow_blank=True, max_length=2000, default="", help_text="Why it should serve all the same."
+    )
+
+
+class RollBackSerializer(serializers.Serializer[Any]):
+    note = serializers.CharField(required=False, allow_blank=True, max_length=2000, default="")
+
+
 class ModelVersionListView(generics.ListAPIView[ModelVersion]):
     serializer_class = ModelVersionSerializer
     pagination_class = Pages
@@ -31,3 +71,124 @@ class ModelVersionListView(generics.ListAPIView[ModelVersion]):
     @extend_schema(operation_id="model_versions_list")
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return self.list(request, *args, **kwargs)
+
+
+class ModelVersionView(APIView):
+    def get_permissions(self) -> list[Any]:
+        return [MayAdminister()] if self.request.method == "DELETE" else [MayTrain()]
+
+    @extend_schema(operation_id="model_versions_read", responses=OpenApiTypes.OBJECT)
+    def get(self, request: Request, version_id: UUID) -> Response:
+        version = selectors.version_get(version_id=version_id)
+        card = selectors.version_card(version)
+        return Response(
+            {
+                **ModelVersionSerializer(version).data,
+                "card_html": str(card.text),
+                "run": str(card.run.id) if card.run is not None else None,
+                "indexed": {"videos": card.indexed, "clips": card.clips, "ready_videos": card.ready},
+                "lineage": [name for _, name in selectors.lineage(version)],
+                "report": ReportSerializer(card.report).data if card.report is not None else None,
+                "refusals": card.refusals,
+                "may_roll_back": card.may_roll_back,
+                "decisions": [
+                    {
+                        "action": decision.action,
+                        "previous": decision.previous_name,
+                        "overridden": decision.overridden,
+                        "note": decision.note,
+                        "person": decision.person.get_username() if decision.person is not None else None,
+                        "decided_at": decision.decided_at,
+                    }
+                    for decision in card.decisions
+                ],
+            }
+        )
+
+    @extend_schema(operation_id="model_versions_remove", responses={204: None})
+    def delete(self, request: Request, version_id: UUID) -> Response:
+        model_version_remove(version_id=version_id)
+        return Response(status=204)
+
+
+class ModelVersionCompareView(APIView):
+    permission_classes = (MayTrain,)
+    throttle_classes = (ScopedRateThrottle,)
+    throttle_scope = "search"
+
+    @extend_schema(
+        operation_id="model_versions_compare",
+        parameters=[OpenApiParameter("q", str, required=True)],
+        responses=OpenApiTypes.OBJECT,
+    )
+    def get(self, request: Request, version_id: UUID) -> Response:
+        text = request.query_params.get("q", "").strip()
+        if not text:
+            raise InvalidInput("Say what to look for: q.", field="q")
+        version = selectors.version_get(version_id=version_id)
+        if version.role != ModelVersion.Role.SEMANTIC:
+            raise Conflict("Only versions for text search can be asked.")
+        serving = model_version_serving(ModelVersion.Role.SEMANTIC)
+        other = serving if serving != version else selectors.version_before(serving)
+        mine, theirs = compare_query(text, version, other)
+        return Response({"version": _side(mine), "other": _side(theirs) if theirs is not None else None})
+
+
+class ModelVersionPromoteView(APIView):
+    permission_classes = (MayTrain,)
+    throttle_classes = (ScopedRateThrottle,)
+    throttle_scope = "training"
+
+    @extend_schema(operation_id="model_versions_promote", request=PromoteSerializer, responses=OpenApiTypes.OBJECT)
+    def post(self, request: Request, version_id: UUID) -> Response:
+        asked = PromoteSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        done = services.candidate_promote(
+            version_id=version_id, person=request.user, override=asked.validated_data["override"]
+        )
+        return _promoted(done)
+
+
+class ModelVersionRollBackView(APIView):
+    permission_classes = (MayTrain,)
+    throttle_classes = (ScopedRateThrottle,)
+    throttle_scope = "training"
+
+    @extend_schema(operation_id="model_versions_roll_back", request=RollBackSerializer, responses=OpenApiTypes.OBJECT)
+    def post(self, request: Request, version_id: UUID) -> Response:
+        asked = RollBackSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        done = services.version_roll_back(version_id=version_id, person=request.user, note=asked.validated_data["note"])
+        return _promoted(done)
+
+
+def _promoted(done: Promoted) -> Response:
+    """202 with a job when the version first indexes what it lacks."""
+    body = {
+        "version": ModelVersionSerializer(done.version).data,
+        "overridden": done.decision.overridden,
+        "job": str(done.job.id) if done.job is not None else None,
+        "detail": done.words,
+    }
+    return Response(body, status=202 if done.job is not None else 200)
+
+
+def _side(answer: SideAnswer) -> dict[str, Any]:
+    return {
+        "id": str(answer.version.id),
+        "name": answer.version.name,
+        "problem": answer.problem or None,
+        "results": [_place(place) for place in answer.places],
+    }
+
+
+def _place(place: Place) -> dict[str, Any]:
+    return {
+        "rank": place.rank,
+        "moved": place.moved,
+        "video": {"id": str(place.video.id), "title": place.video.title},
+        "start": place.start,
+        "end": place.end,
+        "thumbnail_url": place.thumbnail_url,
+        "play_url": place.play_url,
+    }

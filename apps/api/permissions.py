@@ -43,3 +43,10 @@ class LoggedIn(BasePermission):
 
     def has_permission(self, request: Request, view: Any) -> bool:
         return bool(request.user.is_authenticated)
+
+
+class MayTrain(BasePermission):
+    message = "Your account may not train models. Ask an administrator to add it to the group Trainers."
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        return rules.may_train(request.user)

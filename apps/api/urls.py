@@ -6,12 +6,27 @@ from django.urls import URLPattern, path, re_path
 from drf_spectacular.views import SpectacularAPIView
 
 from apps.api.duplicates import DecisionUndoView, GroupListView, GroupResolveView, GroupView, PairVerdictView
+from apps.api.feedback import FeedbackView
 from apps.api.jobs import JobCancelView, JobListView, JobRetryView, JobView
 from apps.api.lookups import LookupAddView, LookupListView, LookupView
-from apps.api.model_versions import ModelVersionListView
+from apps.api.model_versions import (
+    ModelVersionCompareView,
+    ModelVersionListView,
+    ModelVersionPromoteView,
+    ModelVersionRollBackView,
+    ModelVersionView,
+)
 from apps.api.moments import VideoMomentsView
 from apps.api.search import SearchView, SimilarView
 from apps.api.tokens import TokenListView, TokenView
+from apps.api.training_runs import (
+    DatasetListView,
+    DatasetView,
+    RecipeListView,
+    RunActionView,
+    RunListView,
+    RunView,
+)
 from apps.api.unknown import UnknownView
 from apps.api.uploads import UploadListView, UploadView
 from apps.api.videos import (
@@ -30,6 +45,7 @@ schema: list[URLPattern] = [path("schema", SpectacularAPIView.as_view(), name="s
 search: list[URLPattern] = [
     path("v1/search", SearchView.as_view(), name="search"),
     path("v1/videos/<uuid:video_id>/similar", SimilarView.as_view(), name="similar"),
+    path("v1/feedback", FeedbackView.as_view(), name="feedback"),
 ]
 
 # lookups and duplicate groups
@@ -44,7 +60,7 @@ duplicates: list[URLPattern] = [
     path("v1/decisions/<int:decision_id>/undo", DecisionUndoView.as_view(), name="decision_undo"),
 ]
 
-# videos, uploads, jobs, tokens, model versions
+# videos, uploads, jobs, tokens
 catalogue: list[URLPattern] = [
     path("v1/videos", VideoListView.as_view(), name="videos"),
     path("v1/videos/<uuid:video_id>", VideoView.as_view(), name="video"),
@@ -68,10 +84,28 @@ catalogue: list[URLPattern] = [
     path("v1/jobs/<uuid:job_id>/retry", JobRetryView.as_view(), name="job_retry"),
     path("v1/tokens", TokenListView.as_view(), name="tokens"),
     path("v1/tokens/<uuid:token_id>", TokenView.as_view(), name="token"),
+]
+
+# training and model versions
+training: list[URLPattern] = [
+    path("v1/training-datasets", DatasetListView.as_view(), name="training_datasets"),
+    path("v1/training-datasets/<uuid:dataset_id>", DatasetView.as_view(), name="training_dataset"),
+    path("v1/training-recipes", RecipeListView.as_view(), name="training_recipes"),
+    path("v1/training-runs", RunListView.as_view(), name="training_runs"),
+    path("v1/training-runs/<uuid:run_id>", RunView.as_view(), name="training_run"),
+    path("v1/training-runs/<uuid:run_id>/<slug:action>", RunActionView.as_view(), name="training_run_act"),
     path("v1/model-versions", ModelVersionListView.as_view(), name="model_versions"),
+    path("v1/model-versions/<uuid:version_id>", ModelVersionView.as_view(), name="model_version"),
+    path("v1/model-versions/<uuid:version_id>/compare", ModelVersionCompareView.as_view(), name="version_compare"),
+    path("v1/model-versions/<uuid:version_id>/promote", ModelVersionPromoteView.as_view(), name="version_promote"),
+    path(
+        "v1/model-versions/<uuid:version_id>/roll-back",
+        ModelVersionRollBackView.as_view(),
+        name="version_roll_back",
+    ),
 ]
 
 # Last, so that an address that nobody serves answers with a problem and not with a page.
 unknown = [re_path(r"^.*$", UnknownView.as_view())]
 
-urlpatterns = [*schema, *search, *duplicates, *catalogue, *unknown]
+urlpatterns = [*schema, *search, *duplicates, *catalogue, *training, *unknown]

@@ -1,11 +1,20 @@
 from __future__ import annotations
 
-from django.contrib import admin
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from apps.core.exceptions import VSearchError
 from apps.embeddings.models import ModelVersion
-from apps.embeddings.services import kind_of, model_version_lacks_videos, model_version_promote
+from apps.embeddings.services import (
+    kind_of,
+    model_version_lacks_videos,
+    model_version_promotable,
+    model_version_promote,
+    model_version_remove,
+)
 from apps.embeddings.vector_index import PgVectorIndex
 from vsearch.jobs import JobKind, enqueue
 
@@ -17,7 +26,7 @@ class ModelVersionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ("name", "role", "state", "dim", "short_sha256", "promoted_at", "created_at")
     list_filter = ("role", "state")
     search_fields = ("name", "revision", "weights_sha256")
-    actions = ("make_serve",)
+    actions = ("make_serve", "remove")
     fields = (
         "name",
         "role",
@@ -60,6 +69,11 @@ class ModelVersionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         if len(versions) != 1:
             self.message_user(request, "Choose exactly one version.", level="error")
             return
+        try:
+            model_version_promotable(version=versions[0])
+        except VSearchError as error:
+            self.message_user(request, error.message, level="error")
+            return
         if model_version_lacks_videos(version=versions[0]):
             enqueue(kind=JobKind.MODEL_INSTALL, subject_id=versions[0].id, title=versions[0].name)
             self.message_user(
@@ -73,3 +87,23 @@ class ModelVersionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             self.message_user(request, error.message, level="error")
             return
         self.message_user(request, f"{version} serves from now on.")
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Without Django's own deletion of many, which asks nobody whether one of them serves."""
+        actions: dict[str, Any] = super().get_actions(request)
+        actions.pop("delete_selected", None)
+        return actions
+
+    @admin.action(description="Remove with vectors and files", permissions=["delete"])
+    def remove(self, request: HttpRequest, chosen: QuerySet[ModelVersion]) -> None:
+        count = 0
+        for version in chosen:
+            try:
+                model_version_remove(version_id=version.id)
+                count += 1
+            except VSearchError as error:
+                self.message_user(request, error.message, messages.WARNING)
+        self.message_user(request, f"{count} removed.")
+
+    def delete_model(self, request: HttpRequest, obj: ModelVersion) -> None:
+        model_version_remove(version_id=obj.id)

@@ -1,9 +1,10 @@
 from django.urls import path
 
-from apps.search import views
+from apps.search import feedback_pages, views
 
 app_name = "search"
 urlpatterns = [
     path("", views.home, name="home"),
+    path("feedback", feedback_pages.feedback, name="feedback"),
     path("similar", views.similar, name="similar"),
 ]

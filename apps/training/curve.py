@@ -11,7 +11,7 @@ from pathlib import Path
 Point = dict[str, float]
 
 WIDTH, HEIGHT = 640, 220
-LEFT, RIGHT, TOP, BOTTOM = 44, 10, 10, 26
+LEFT, RIGHT, TOP, BOTTOM = 58, 10, 12, 32
 MAX_DRAWN = 400  # points of one line; more would only make the page heavy
 
 

@@ -58,6 +58,10 @@ class Dataset(BaseModel):
         return Path(settings.TRAINING_DIR) / "datasets" / str(self.id)
 
     @property
+    def item_count(self) -> int:
+        return int(self.counts.get("items", 0))
+
+    @property
     def held_out_path(self) -> Path:
         return self.folder / HELD_OUT
 

@@ -1,5 +1,5 @@
 // Shortcuts of every page: "/" search, "?" the list, "g" and a letter to go somewhere.
-const PLACES = { s: "/", f: "/find", v: "/videos", d: "/duplicates", j: "/jobs" };
+const PLACES = { s: "/", f: "/find", v: "/videos", d: "/duplicates", j: "/jobs", t: "/training/" };
 const CHORD_MS = 1200;
 const dialog = document.getElementById("shortcuts");
 let waitingSince = 0;

@@ -129,3 +129,20 @@ document.addEventListener("focusout", (event) => {
   if (scrub && cardOf(event.target) === scrub.card) end();
 });
 document.documentElement.addEventListener("pointerleave", end);
+
+// Playing a result says that it looked right: a weak label for training. Lost when it cannot be sent, which is fine.
+document.addEventListener("click", (event) => {
+  if (event.defaultPrevented || !(event.target instanceof Element)) return;
+  const link = event.target.closest(".result a[href*='/videos/']");
+  const form = link?.closest(".result").querySelector("form[data-feedback]");
+  if (!form) return;
+  const said = new FormData(form);
+  const seconds = Number(new URL(link.href, document.baseURI).searchParams.get("t") ?? said.get("start"));
+  if (link.classList.contains("moment") && Number.isFinite(seconds)) {
+    const length = Number(said.get("end")) - Number(said.get("start"));
+    said.set("start", seconds);
+    said.set("end", seconds + length);
+  }
+  said.set("kind", "click");
+  navigator.sendBeacon(form.action, said);
+});

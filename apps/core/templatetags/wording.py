@@ -21,6 +21,14 @@ STAGES = {
     "converting": "converting for browsers",
     "downloading": "downloading the model",
     "exporting": "preparing the model",
+    "gathering": "gathering captions",
+    "checking": "checking the data",
+    "embedding": "embedding pictures and captions",
+    "training": "training",
+    "registering": "registering the candidate",
+    "waiting": "letting new videos and lookups pass",
+    "verifying": "verifying the index",
+    "evaluating": "evaluating both versions",
 }
 KINDS = {
     "ingest": "Index a video",
@@ -29,6 +37,9 @@ KINDS = {
     "lookup": "Find by video",
     "model_install": "Install a model",
     "scan": "Scan all for duplicates",
+    "dataset": "Freeze a dataset",
+    "train": "Train a model",
+    "candidate": "Index and evaluate a candidate",
 }
 UNITS = ("B", "kB", "MB", "GB", "TB")
 

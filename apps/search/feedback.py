@@ -1,0 +1,62 @@
+"""What searchers do with the moments that they get, written down as weak labels for training."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+from uuid import UUID
+
+from django.core.cache import cache
+
+from apps.core.exceptions import InvalidInput, NotFound, VSearchError
+from apps.embeddings.models import ModelVersion
+from apps.embeddings.selectors import model_version_serving
+from apps.search.models import Feedback
+from apps.videos.models import Video
+
+QUERY_LENGTH = 500
+A_MINUTE = 60  # marks of one person or address; nobody judges faster
+
+
+class TooMany(VSearchError):
+    status = 429
+    title = "Too many requests"
+    wait = 60.0
+
+
+def feedback_record(
+    *, query: str, video_id: UUID, start: float, end: float, kind: str, user: Any, address: str = ""
+) -> Feedback:
+    """A click or a thumb. A second thumb of a person on the same moment replaces the first.
+
+    Raises InvalidInput with the field, NotFound, TooMany. ``address`` only counts requests and is not stored.
+    """
+    query = " ".join(query.replace("\x00", "").split())
+    if not query or len(query) > QUERY_LENGTH:
+        raise InvalidInput(f"query is what was searched for, at most {QUERY_LENGTH} characters.", field="query")
+    if kind not in Feedback.Kind.values:
+        raise InvalidInput(f"kind is one of {', '.join(Feedback.Kind.values)}.", field="kind")
+    if not (math.isfinite(start) and math.isfinite(end) and 0 <= start < end):
+        raise InvalidInput("start and end are seconds, and start comes first.", field="start")
+    person = user if user is not None and user.is_authenticated else None
+    _throttle(f"user-{person.pk}" if person is not None else f"address-{address}")
+    if not Video.objects.filter(id=video_id, state=Video.State.READY).exists():
+        raise NotFound("There is no such video. It may have been deleted.", field="video")
+    moment = {"query": query, "video_id": video_id, "start": start, "end": end}
+    if kind != Feedback.Kind.CLICK and person is not None:
+        thumbs = [Feedback.Kind.THUMB_UP, Feedback.Kind.THUMB_DOWN]
+        Feedback.objects.filter(user=person, kind__in=thumbs, **moment).delete()
+    version = model_version_serving(ModelVersion.Role.SEMANTIC)
+    return Feedback.objects.create(kind=kind, user=person, model_version=version, **moment)
+
+
+def _throttle(who: str) -> None:
+    """Counted in this process's memory, which is enough against a finger or a script gone wild."""
+    key = f"feedback-{who}"
+    cache.add(key, 0, timeout=60)
+    try:
+        count = cache.incr(key)
+    except ValueError:  # it expired between the two
+        count = 1
+    if count > A_MINUTE:
+        raise TooMany("That is more than anybody can judge. Wait a minute, then go on.")

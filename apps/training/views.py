@@ -1,0 +1,286 @@
+"""Pages of training: the overview, datasets, and runs with their live curves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from apps.accounts.permissions import train_required
+from apps.core.exceptions import InvalidInput, NotFound, VSearchError
+from apps.embeddings.models import ModelVersion
+from apps.embeddings.selectors import model_version_serving
+from apps.search.models import Feedback
+from apps.training import selectors, services
+from apps.training.estimate import estimate_seconds
+from apps.training.labels import LIBRARY_TEXTS
+from apps.training.models import Dataset, TrainingRun
+from apps.training.recipes import recipe_preset, recipe_presets
+from apps.videos.models import TextSegment, Video
+
+SHOWN = 50
+PROBLEMS_SHOWN = 100
+GPU_SIGNS = (Path("/dev/nvidia0"), Path("/proc/driver/nvidia/version"))
+ACTIONS = {
+    "start": services.run_start,
+    "stop": services.run_stop,
+    "resume": services.run_resume,
+    "evaluate": services.run_evaluate,
+}
+SAID = {
+    "start": "The run starts: its data is checked first.",
+    "stop": "The run stops at its next step and keeps a checkpoint.",
+    "resume": "The run goes on from its last checkpoint.",
+    "evaluate": "The candidate is indexed and evaluated.",
+}
+STEPS = (("checking", "Check"), ("embedding", "Embed"), ("training", "Train"), ("exporting", "Export"))
+
+
+@train_required
+@require_safe
+def index(request: HttpRequest) -> HttpResponse:
+    """training/index.html: runs, datasets and model versions, newest first; serving, before (to roll back to)."""
+    serving = model_version_serving(ModelVersion.Role.SEMANTIC)
+    context = {
+        "runs": selectors.run_list()[:SHOWN],
+        "datasets": selectors.dataset_list()[:SHOWN],
+        "versions": selectors.version_list().filter(role=ModelVersion.Role.SEMANTIC)[:SHOWN],
+        "serving": serving,
+        "before": selectors.version_before(serving),
+        "moving": TrainingRun.objects.filter(state__in=[TrainingRun.State.QUEUED, TrainingRun.State.RUNNING]).exists()
+        or Dataset.objects.filter(state=Dataset.State.WAITING).exists(),
+    }
+    return render(request, "training/index.html", context)
+
+
+@train_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def dataset_new(request: HttpRequest) -> HttpResponse:
+    """training/dataset_new.html; POST makes the dataset and goes to its page."""
+    problem, status = "", 200
+    if request.method == "POST":
+        try:
+            return redirect("training:dataset", _dataset_made(request).id)
+        except VSearchError as error:
+            problem, status = error.message, error.status
+    ready = Video.objects.filter(state=Video.State.READY)
+    texts = TextSegment.objects.filter(video__state=Video.State.READY)
+    context = {
+        "problem": problem,
+        "chosen": request.POST.get("source", "library"),
+        "name": request.POST.get("name", ""),
+        "texts": [(text.value, text.label, texts.filter(source=text).count()) for text in LIBRARY_TEXTS],
+        "texts_chosen": request.POST.getlist("texts") or ["title", "description"],
+        "videos": ready.count(),
+        "feedback": Feedback.objects.count(),
+    }
+    return render(request, "training/dataset_new.html", context, status=status)
+
+
+def _dataset_made(request: HttpRequest) -> Dataset:
+    source, name = request.POST.get("source", ""), request.POST.get("name", "")
+    who: dict[str, Any] = {"owner": request.user, "guards": request.POST.get("guards") == "on"}
+    if source == "library":
+        return services.dataset_from_library(name=name, texts=request.POST.getlist("texts"), **who)
+    if source == "feedback":
+        return services.dataset_from_feedback(name=name, **who)
+    if source != "file":
+        raise InvalidInput("Choose where the captions come from.", field="source")
+    file = request.FILES.get("file")
+    if file is None:
+        raise InvalidInput("Choose a manifest (.jsonl) or a table (.csv).", field="file")
+    return services.dataset_from_file(name=name, file=file.file, file_name=file.name or "manifest.jsonl", **who)
+
+
+def _dataset(dataset_id: UUID) -> Dataset:
+    try:
+        return selectors.dataset_get(dataset_id=dataset_id)
+    except NotFound as error:
+        raise Http404(error.message) from error
+
+
+def _dataset_context(dataset: Dataset) -> dict[str, Any]:
+    return {
+        "dataset": dataset,
+        "problems": dataset.problems[:PROBLEMS_SHOWN],
+        "problem_count": dataset.counts.get("problems", len(dataset.problems)),
+        "runs": selectors.run_list().filter(dataset=dataset)[:SHOWN],
+        "moving": dataset.state == Dataset.State.WAITING,
+    }
+
+
+@train_required
+@require_safe
+def dataset_page(request: HttpRequest, dataset_id: UUID) -> HttpResponse:
+    return render(request, "training/dataset.html", _dataset_context(_dataset(dataset_id)))
+
+
+@train_required
+@require_safe
+def dataset_status(request: HttpRequest, dataset_id: UUID) -> HttpResponse:
+    response = render(request, "training/_dataset.html", _dataset_context(_dataset(dataset_id)))
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+@train_required
+@require_POST
+def dataset_guard(request: HttpRequest, dataset_id: UUID) -> HttpResponse:
+    guards = request.POST.get("guards") == "yes"
+    try:
+        services.dataset_guard_set(dataset_id=dataset_id, guards=guards)
+    except VSearchError as error:
+        messages.error(request, error.message)
+    else:
+        messages.success(request, "Every candidate is measured on it from now on." if guards else "It guards no more.")
+    return redirect("training:dataset", dataset_id)
+
+
+@train_required
+@require_POST
+def dataset_remove(request: HttpRequest, dataset_id: UUID) -> HttpResponse:
+    try:
+        services.dataset_delete(dataset_id=dataset_id)
+    except VSearchError as error:
+        messages.error(request, error.message)
+        return redirect("training:dataset", dataset_id)
+    messages.success(request, "The dataset was deleted.")
+    return redirect("training:index")
+
+
+@train_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def run_new(request: HttpRequest) -> HttpResponse:
+    """training/run_new.html; POST makes a draft, whose page shows the cost and starts it."""
+    problem, status = "", 200
+    given = request.POST if request.method == "POST" else request.GET
+    if request.method == "POST":
+        try:
+            run = services.run_create(
+                dataset_id=_id(given.get("dataset"), "dataset"),
+                recipe=given.get("recipe", ""),
+                base_id=_id(given["base"], "base") if given.get("base") else None,
+                person=request.user,
+            )
+        except VSearchError as error:
+            problem, status = error.message, error.status
+        else:
+            return redirect("training:run", run.id)
+    datasets = list(selectors.dataset_list().filter(state=Dataset.State.FROZEN)[:SHOWN])
+    context = {
+        "problem": problem,
+        "datasets": datasets,
+        "recipes": recipe_presets(),
+        "bases": selectors.base_list(),
+        "chosen": {name: given.get(name, "") for name in ("dataset", "recipe", "base")},
+        "has_gpu": any(sign.exists() for sign in GPU_SIGNS),
+        **_estimate(given, datasets),
+    }
+    return render(request, "training/run_new.html", context, status=status)
+
+
+@train_required
+@require_safe
+def run_estimate(request: HttpRequest) -> HttpResponse:
+    """The fragment with the cost of the choice in the query."""
+    datasets = list(selectors.dataset_list().filter(state=Dataset.State.FROZEN)[:SHOWN])
+    return render(request, "training/_estimate.html", _estimate(request.GET, datasets))
+
+
+def _estimate(given: Any, datasets: list[Dataset]) -> dict[str, Any]:
+    dataset = next((d for d in datasets if str(d.id) == given.get("dataset")), datasets[0] if datasets else None)
+    try:
+        recipe = recipe_preset(given["recipe"]) if given.get("recipe") else recipe_presets()[0]
+    except (InvalidInput, IndexError):
+        return {}
+    if dataset is None:
+        return {}
+    counts = {name: dataset.counts.get(name, 0) for name in ("items", "captions")}
+    return {"seconds": estimate_seconds(recipe, **counts), **counts, "recipe": recipe}
+
+
+def _id(raw: str | None, field: str) -> UUID:
+    try:
+        return UUID(raw or "")
+    except ValueError as error:
+        raise InvalidInput("Choose one of the list.", field=field) from error
+
+
+def _run(run_id: UUID) -> TrainingRun:
+    try:
+        return selectors.run_get(run_id=run_id)
+    except NotFound as error:
+        raise Http404(error.message) from error
+
+
+def _run_context(run: TrainingRun) -> dict[str, Any]:
+    points = selectors.run_curve(run)
+    job = run.job
+    evaluating = run.candidate_job if run.candidate_job is not None and run.candidate_job.active else None
+    return {
+        "run": run,
+        "job": job,
+        "steps": _steps(run),
+        "charts": selectors.run_charts(points),
+        "last": points[-1] if points else None,
+        "points": len(points),
+        "problems": run.problems[:PROBLEMS_SHOWN],
+        "report": selectors.report_latest(run),
+        "evaluating": evaluating,
+        "stopping": run.active and job is not None and job.cancel_requested,
+        "moving": run.active or evaluating is not None,
+    }
+
+
+def _steps(run: TrainingRun) -> list[tuple[str, str]]:
+    """(words, done|now|later) of each stage."""
+    names = [name for name, _ in STEPS]
+    if run.state == TrainingRun.State.DONE:
+        at = len(names)
+    else:
+        stage = run.job.stage if run.job is not None and run.state == TrainingRun.State.RUNNING else ""
+        at = names.index(stage) if stage in names else len(names) if stage == "registering" else -1
+    return [
+        (words, "done" if place < at else "now" if place == at else "later") for place, (_, words) in enumerate(STEPS)
+    ]
+
+
+@train_required
+@require_safe
+def run_page(request: HttpRequest, run_id: UUID) -> HttpResponse:
+    """training/run.html, which includes training/_run.html; see ``_run_context``."""
+    return render(request, "training/run.html", _run_context(_run(run_id)))
+
+
+@train_required
+@require_safe
+def run_status(request: HttpRequest, run_id: UUID) -> HttpResponse:
+    """The fragment that htmx fetches while something moves."""
+    response = render(request, "training/_run.html", _run_context(_run(run_id)))
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+@train_required
+@require_POST
+def run_act(request: HttpRequest, run_id: UUID, action: str) -> HttpResponse:
+    """start, stop, resume, evaluate, delete."""
+    try:
+        if action == "delete":
+            services.run_delete(run_id=run_id)
+            messages.success(request, "The run was deleted. A candidate that it made stays.")
+            return redirect("training:index")
+        if action not in ACTIONS:
+            raise Http404("There is no such action.")
+        person = {"person": request.user} if action == "start" else {}
+        ACTIONS[action](run_id=run_id, **person)  # type: ignore[operator]
+    except VSearchError as error:
+        messages.error(request, error.message)
+    else:
+        messages.success(request, SAID[action])
+    return redirect("training:run", run_id)
