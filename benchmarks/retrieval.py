@@ -7,8 +7,9 @@
 below 100). Each caption is a query; a video scores by its best clip and counts as right when it has that caption.
 
 Beside the model: the same towers with random weights (bundled model only), and chance, computed exactly. Image -> text
-counts as the literature does: the rank of the best of an image's captions among all captions. Intervals are 95 %,
-bootstrapped over images (videos), because captions of one image are no independent queries.
+counts as the Flickr literature does, the rank of the best of an image's captions among all captions; ``manage.py
+evaluate`` counts as the video literature does, the rank of an image by its best caption among all images. Intervals
+are 95 %, bootstrapped over images (videos), because captions of one image are no independent queries.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from __future__ import annotations
 import argparse
 import json
 import tarfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,13 +30,14 @@ from worker.embedders.base import Embedder
 from worker.embedders.bundled import BundledEmbedder
 from worker.embedders.registry import load_semantic
 from worker.embedders.towers import ImageTower, TextTower
-from worker.evaluation.retrieval import CUTOFFS, bootstrap_interval, ranks, relevance_of
+from worker.evaluation.intervals import mean_interval
+from worker.evaluation.retrieval import CUTOFFS, ranks, relevance_of
 from worker.indexing import Indexer
 from worker.media.stream import open_frames
 from worker.training.imagesets import load_pack
+from worker.training.measuring import best_clip_scores, text_vectors
 
 ROOT = Path(__file__).resolve().parent.parent
-TEXT_BATCH = 128
 DEMO_SEED = 7
 
 
@@ -64,19 +65,9 @@ class Score:
 def score(similarity: np.ndarray, relevant: np.ndarray, owners: np.ndarray) -> Score:
     """(Q, N) scores and truth; ``owners`` (Q,) numbers the image or video that each query is about."""
     rank = ranks(similarity, relevant)
-    members = [np.flatnonzero(owners == owner) for owner in np.unique(owners)]
-    queries = np.array([len(rows) for rows in members])
-    recall, interval = {}, {}
-    for k in CUTOFFS:
-        hits = np.array([(rank[rows] <= k).sum() for rows in members])
-
-        def share(sample: np.ndarray, hits: np.ndarray = hits) -> float:
-            picked = sample.astype(np.int64)
-            return float(100 * hits[picked].sum() / queries[picked].sum())
-
-        numbers = np.arange(len(members), dtype=np.float64)
-        recall[k] = share(numbers)
-        interval[k] = bootstrap_interval(numbers, share)
+    hits = {k: 100.0 * (rank <= k) for k in CUTOFFS}
+    recall = {k: float(values.mean()) for k, values in hits.items()}
+    interval = {k: mean_interval(values, owners) for k, values in hits.items()}
     return Score(recall, interval, float(np.median(rank)), float(rank.mean()))
 
 
@@ -129,11 +120,6 @@ def pack_dev(pack: Path) -> tuple[list[np.ndarray], list[list[str]]]:
     return [images[i] for i in keep], [rows[i]["captions"] for i in keep]
 
 
-def encode_texts(embedder: Embedder, texts: Sequence[str]) -> np.ndarray:
-    parts = [embedder.encode_text(texts[i : i + TEXT_BATCH]) for i in range(0, len(texts), TEXT_BATCH)]
-    return np.concatenate(parts)
-
-
 def on_images(
     models: dict[str, Embedder], images: list[np.ndarray], captions: list[list[str]]
 ) -> dict[str, dict[str, Score]]:
@@ -143,7 +129,7 @@ def on_images(
     relevant = relevance_of(owners.tolist(), range(len(images)))
     found: dict[str, dict[str, Score]] = {"text -> image": {}, "image -> text": {}}
     for name, embedder in models.items():
-        similarity = encode_texts(embedder, texts) @ embedder.encode_frames(images).T
+        similarity = text_vectors(texts, embedder) @ embedder.encode_frames(images).T
         found["text -> image"][name] = score(similarity, relevant, owners)
         found["image -> text"][name] = score(similarity.T, relevant.T, np.arange(len(images)))
     found["text -> image"]["chance"] = chance(relevant)
@@ -187,8 +173,9 @@ def on_demo(models: dict[str, Embedder], folder: Path, clips: int | None) -> dic
     vectors = [clip_vectors(models, folder / clip["file"]) for clip in library]
     found: dict[str, Score] = {}
     for name, embedder in models.items():
-        asked = encode_texts(embedder, texts)
-        similarity = np.stack([(asked @ video[name].T).max(1) for video in vectors], axis=1)
+        asked = text_vectors(texts, embedder)
+        starts = np.cumsum([0, *(len(video[name]) for video in vectors[:-1])])
+        similarity = best_clip_scores(asked, np.concatenate([video[name] for video in vectors]), starts.tolist())
         found[name] = score(similarity, relevant, owners)
     found["chance"] = chance(relevant)
     return {"text -> clip": found}

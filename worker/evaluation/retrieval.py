@@ -81,20 +81,25 @@ def recall_at_k(rank: ArrayLike, k: int) -> float:
 def average_precisions(similarity: ArrayLike, relevant: ArrayLike) -> Floats:
     """Average precision of every query over all of its relevant items; (Q, N) -> (Q,)."""
     scores, truth = _checked(similarity, relevant)
-    result = np.empty(len(scores))
-    for row, (values, flags) in enumerate(zip(scores, truth, strict=True)):
-        order = np.lexsort((flags, -values))  # falling score, irrelevant first among equals
-        places = np.flatnonzero(flags[order])
+    result = 1 / ranks(scores, truth)  # where one item is relevant
+    for row in np.flatnonzero(truth.sum(axis=1) > 1):
+        order = np.lexsort((truth[row], -scores[row]))  # falling score, irrelevant first among equals
+        places = np.flatnonzero(truth[row][order])
         result[row] = np.mean(np.arange(1, len(places) + 1) / (places + 1))
-    return result
+    return np.asarray(result, dtype=np.float64)
 
 
 def evaluate_retrieval(similarity: ArrayLike, relevant: ArrayLike) -> RetrievalScores:
     """All metrics of one direction."""
-    rank = ranks(similarity, relevant)
-    r1, r5, r10 = (recall_at_k(rank, k) for k in CUTOFFS)
-    precision = float(average_precisions(similarity, relevant).mean())
-    return RetrievalScores(r1, r5, r10, float(np.median(rank)), float(rank.mean()), precision, len(rank))
+    return scores_of(ranks(similarity, relevant), average_precisions(similarity, relevant))
+
+
+def scores_of(rank: ArrayLike, precision: ArrayLike) -> RetrievalScores:
+    """All metrics from the rank and the average precision of every query, (Q,) each."""
+    places, precisions = np.asarray(rank, dtype=np.int64), np.asarray(precision, dtype=np.float64)
+    r1, r5, r10 = (recall_at_k(places, k) for k in CUTOFFS)
+    median, mean = float(np.median(places)), float(places.mean())
+    return RetrievalScores(r1, r5, r10, median, mean, float(precisions.mean()), len(places))
 
 
 def text_to_video(similarity: ArrayLike, caption_videos: Sequence[int]) -> RetrievalScores:

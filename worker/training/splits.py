@@ -103,18 +103,18 @@ def _balance(chosen: np.ndarray, sizes: np.ndarray, places: np.ndarray, wanted: 
         best: tuple[float, float, int, int] | None = None
         for giver in np.flatnonzero(have > wanted):
             sources = np.flatnonzero(chosen == giver)
-            for taker in np.flatnonzero(have < wanted):
-                if not len(sources) or (have[giver] <= high[giver] and have[taker] >= low[taker]):
+            for receiver in np.flatnonzero(have < wanted):
+                if not len(sources) or (have[giver] <= high[giver] and have[receiver] >= low[receiver]):
                     continue
-                surplus, need = have[giver] - wanted[giver], wanted[taker] - have[taker]
+                surplus, need = have[giver] - wanted[giver], wanted[receiver] - have[receiver]
                 gains = surplus + need - np.abs(surplus - sizes[sources]) - np.abs(need - sizes[sources])
                 at = np.lexsort((places[sources], gains))[-1]
-                move = (float(gains[at]), float(places[sources[at]]), int(sources[at]), int(taker))
+                move = (float(gains[at]), float(places[sources[at]]), int(sources[at]), int(receiver))
                 if gains[at] > 1e-9 and (best is None or move > best):
                     best = move
         if best is None:
             return
-        _, _, source, taker = best
-        have[chosen[source]] -= sizes[source]
-        have[taker] += sizes[source]
-        chosen[source] = taker
+        _, _, moved, taker = best
+        have[chosen[moved]] -= sizes[moved]
+        have[taker] += sizes[moved]
+        chosen[moved] = taker
