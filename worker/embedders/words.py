@@ -38,7 +38,9 @@ def _bundled(embedder: BundledEmbedder, texts: Sequence[str]) -> list[WordVector
     ids, mask = torch.tensor([e.ids for e in encoded]), torch.tensor([e.attention_mask for e in encoded])
     hidden = embedder.text.bert(input_ids=ids, attention_mask=mask).last_hidden_state
     vectors = embedder.text.head(F.normalize(hidden, dim=-1))
-    return [_joined(text, e.word_ids, e.offsets, row) for text, e, row in zip(texts, encoded, vectors, strict=True)]
+    return [
+        joined_words(text, e.word_ids, e.offsets, row) for text, e, row in zip(texts, encoded, vectors, strict=True)
+    ]
 
 
 @torch.inference_mode()
@@ -57,7 +59,7 @@ def _transformers(embedder: TransformersEmbedder, texts: Sequence[str]) -> list[
     hidden = embedder.model.text_model(**inputs).last_hidden_state
     vectors = _projection(embedder.model)(hidden).float().cpu()
     return [
-        _joined(text, tokens.word_ids(i), [tuple(o) for o in tokens["offset_mapping"][i].tolist()], vectors[i])
+        joined_words(text, tokens.word_ids(i), tokens["offset_mapping"][i].tolist(), vectors[i])
         for i, text in enumerate(texts)
     ]
 
@@ -67,8 +69,8 @@ def _projection(model: Any) -> Any:
     return model.text_projection if hasattr(model, "text_projection") else model.text_model.head
 
 
-def _joined(
-    text: str, word_ids: Sequence[int | None], offsets: Sequence[tuple[int, int]], vectors: Tensor
+def joined_words(
+    text: str, word_ids: Sequence[int | None], offsets: Sequence[Sequence[int]], vectors: Tensor
 ) -> WordVectors:
     """Means over the pieces of each word; special tokens belong to none. Pieces that touch are one word."""
     words: list[tuple[int, int]] = []

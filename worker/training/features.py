@@ -43,6 +43,7 @@ class Features:
     words: np.ndarray | None = None  # (sum of L_c, Dt) float16
     word_start: np.ndarray | None = None  # (C + 1,) int64
     word_weight: np.ndarray | None = None  # (sum of L_c,) float32
+    word_tfidf: np.ndarray | None = None  # (sum of L_c,) float32
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -63,7 +64,7 @@ class Features:
             self,
             ids=[self.ids[i] for i in kept],
             frames=self.frames[frames],
-            frame_start=_starts(np.diff(self.frame_start)[kept]),
+            frame_start=starts_of(np.diff(self.frame_start)[kept]),
             group=self.group[kept],
         )
         return replace(chosen._only(captions), owner=place[self.owner[captions]])
@@ -82,14 +83,20 @@ class Features:
             owner=self.owner[captions],
             weight=self.weight[captions],
         )
-        if self.words is None or self.word_start is None or self.word_weight is None:
+        if self.words is None or self.word_start is None:
             return fewer
         rows = _rows(self.word_start, captions)
-        starts = _starts(np.diff(self.word_start)[captions])
-        return replace(fewer, words=self.words[rows], word_start=starts, word_weight=self.word_weight[rows])
+        return replace(
+            fewer,
+            words=self.words[rows],
+            word_start=starts_of(np.diff(self.word_start)[captions]),
+            word_weight=None if self.word_weight is None else self.word_weight[rows],
+            word_tfidf=None if self.word_tfidf is None else self.word_tfidf[rows],
+        )
 
 
-def _starts(lengths: np.ndarray) -> np.ndarray:
+def starts_of(lengths: np.ndarray) -> np.ndarray:
+    """(N,) lengths -> (N + 1,) where each span starts, and the end."""
     return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
 
 
@@ -161,7 +168,7 @@ def extract(
         ids=[item.id for item in kept],
         captions=captions,
         frames=np.concatenate(vectors).astype(np.float16) if vectors else np.empty((0, embedder.spec.dim), np.float16),
-        frame_start=_starts(np.array([len(v) for v in vectors], np.int64)),
+        frame_start=starts_of(np.array([len(v) for v in vectors], np.int64)),
         texts=_texts(captions, embedder, cache, stopped).astype(np.float16),
         owner=np.repeat(np.arange(len(kept)), [len(item.captions) for item in kept]),
         weight=np.repeat(np.array([item.weight for item in kept], np.float32), [len(i.captions) for i in kept]),
@@ -190,7 +197,7 @@ def _media_shard(
                 found[f"v{number}"] = embedder.encode_frames(read_pictures(item, frames)).astype(np.float16)
             except (MediaError, OSError, UnidentifiedImageError) as error:
                 found[f"e{number}"] = np.array(str(error) or type(error).__name__)
-        _save(file, found)
+        save_arrays(file, found)
     with np.load(file) as stored:
         for number in range(len(part)):
             name = f"v{number}"
@@ -215,13 +222,14 @@ def _texts(captions: list[str], embedder: Embedder, cache: Path, stopped: Callab
                 raise Interrupted
             rows = order[start : start + TEXT_BATCH]
             vectors[rows] = embedder.encode_text([captions[i] for i in rows])
-        _save(file, {"texts": vectors})
+        save_arrays(file, {"texts": vectors})
     with np.load(file) as stored:
         texts: FloatArray = stored["texts"]
     return texts
 
 
-def _save(file: Path, arrays: dict[str, np.ndarray]) -> None:
+def save_arrays(file: Path, arrays: dict[str, np.ndarray]) -> None:
+    """An .npz that is whole or not there."""
     fresh = file.with_suffix(f".{os.getpid()}.new")
     with fresh.open("wb") as handle:
         np.savez(handle, **arrays)  # type: ignore[arg-type]

@@ -32,10 +32,11 @@ from worker.training.filtering import filter_pairs
 from worker.training.losses import combined
 from worker.training.losses.batch import PairBatch
 from worker.training.manifest import Item, ManifestError, Problem, manifest_sha256, read_manifest, split_items
+from worker.training.mining import Mined, mine
 from worker.training.precision import DivergenceGuard, choose_device
 from worker.training.recipe import Recipe
 from worker.training.release import write_candidate
-from worker.training.tier_a import CachedEncoder, HeadModel, Mined, Objective
+from worker.training.tier_a import CachedEncoder, HeadModel, Objective
 from worker.training.validation import Split, split_scores, total_rsum
 from worker.training.words import add_words
 
@@ -203,7 +204,8 @@ def train(
         first = f" The first problem: {broken[0].message}" if broken else ""
         raise TrainingError("empty_data", f"Only {len(features)} items have media that can be read.{first}")
     if recipe.needs_words():
-        features = add_words(features, base, splits, folder.parent / "features", stopped)
+        trained = {item.id for item in splits["train"]}
+        features = add_words(features, base, trained, folder.parent / "features", stopped)
     parts = {name: _part(features, chosen) for name, chosen in splits.items()}
     parts["train"], filtered = _filtered(parts["train"], recipe)
     model = HeadModel(head)
@@ -288,6 +290,7 @@ class Encoder(Protocol):
     def split(self, name: str) -> Split: ...
     def step(self, pairs: np.ndarray, mined: Mined | None, rng: np.random.Generator, objective: Objective) -> None: ...
     def vectors(self, name: str) -> tuple[np.ndarray, np.ndarray]: ...
+    def caption_vectors(self) -> np.ndarray | None: ...
 
 
 def scores_of(encoder: Encoder, name: str) -> dict[str, dict[str, float]]:
@@ -425,13 +428,11 @@ def _end_epoch(
 
 def mine_epoch(encoder: Encoder, recipe: Recipe, epoch: int) -> Mined:
     """Hard negatives of every caption over the whole train split, with the guards of worker.training.mining."""
-    from worker.training.mining import mine
-
     texts, videos = encoder.vectors("train")
     split = encoder.split("train")
     rng = np.random.default_rng([recipe.seed, epoch, 1])
-    found = mine(texts, videos, split.owner, split.group, sample=recipe.mined, rng=rng)
-    return Mined(found.video_of_text, found.text_of_video)
+    base = encoder.caption_vectors()
+    return mine(texts, videos, split.owner, split.group, sample=recipe.mined, rng=rng, caption_vectors=base)
 
 
 def _save(
@@ -470,5 +471,5 @@ def _resume(
     tensors = load_file(folder / "checkpoint" / "state.safetensors")
     mined = None
     if "mined.video_of_text" in tensors:
-        mined = Mined(tensors["mined.video_of_text"].numpy(), tensors["mined.text_of_video"].numpy())
+        mined = Mined(tensors["mined.video_of_text"].numpy(), tensors["mined.text_of_video"].numpy(), {})
     return _State(**progress["state"]), mined

@@ -43,3 +43,25 @@ def cache_sentences(rows: list[ImageRow], pack: Path) -> None:
     texts = sorted({caption for row in rows for caption in row["captions"]})
     np.save(pack / "sentences.npy", sentence_vectors(texts))
     (pack / "sentences.json").write_text(json.dumps(texts))
+
+
+@torch.inference_mode()
+def word_vectors(texts: list[str], *, batch: int = 128) -> list[tuple[list[str], np.ndarray]]:
+    """Per text its words and their (L, 384) unit vectors: last hidden states, averaged over the pieces of a word."""
+    from worker.embedders.words import joined_words
+
+    tokenizer = AutoTokenizer.from_pretrained(minilm_folder())
+    model = AutoModel.from_pretrained(minilm_folder(), use_safetensors=True).eval()
+    order = np.argsort([len(t) for t in texts], kind="stable")
+    out: list[tuple[list[str], np.ndarray]] = [([], np.empty(0))] * len(texts)
+    for start in range(0, len(texts), batch):
+        rows = order[start : start + batch]
+        few = [texts[i] for i in rows]
+        tokens = tokenizer(
+            few, padding=True, truncation=True, max_length=48, return_tensors="pt", return_offsets_mapping=True
+        )
+        offsets = tokens.pop("offset_mapping").tolist()
+        hidden = model(**tokens).last_hidden_state
+        for i, row in enumerate(rows):
+            out[row] = joined_words(few[i], tokens.word_ids(i), offsets[i], hidden[i])
+    return out

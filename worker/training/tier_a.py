@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 from worker.embedders.fine_tuned import DualHead
 from worker.training.features import Features, ragged
 from worker.training.losses.batch import PairBatch
+from worker.training.mining import Mined
 from worker.training.recipe import Recipe
 from worker.training.validation import Split
 
@@ -32,14 +32,6 @@ class HeadModel(nn.Module):
 
     def scale(self) -> Tensor:
         return self.log_scale.exp().clamp(max=MAX_SCALE)
-
-
-@dataclass
-class Mined:
-    """Mined negatives of the train split: numbers of items and of captions, -1 where the guards left none."""
-
-    video_of_text: np.ndarray  # (C, K)
-    text_of_video: np.ndarray  # (C, K)
 
 
 Objective = Callable[[PairBatch, Tensor], Tensor]
@@ -74,6 +66,11 @@ class CachedEncoder:
             {"params": others, "peak": self.recipe.rate, "weight_decay": 0.0},
         ]
 
+    def caption_vectors(self) -> np.ndarray:
+        """Base embeddings of the train captions, (C, Dt): they do not drift, so near-identical captions stay so."""
+        vectors = self.features.texts.astype(np.float32)
+        return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+
     def batch(self, pairs: np.ndarray, mined: Mined | None, rng: np.random.Generator) -> tuple[PairBatch, Tensor]:
         """Caption numbers (B,) -> their batch, and how far the head moved from the base (the anchor term)."""
         f, recipe, head = self.features, self.recipe, self.model.head
@@ -96,11 +93,13 @@ class CachedEncoder:
             frames=frames,
             frame_mask=mask,
         )
-        if f.words is not None and f.word_start is not None and f.word_weight is not None:
+        if f.words is not None and f.word_start is not None:
             words, word_mask = ragged(f.words, f.word_start, pairs, MAX_WORDS)
-            weights, _ = ragged(f.word_weight, f.word_start, pairs, MAX_WORDS)
             batch.words, batch.word_mask = head.text(torch.from_numpy(words)), torch.from_numpy(word_mask)
-            batch.word_weight = torch.from_numpy(weights)
+            if f.word_weight is not None:
+                batch.word_weight = torch.from_numpy(ragged(f.word_weight, f.word_start, pairs, MAX_WORDS)[0])
+            if f.word_tfidf is not None:
+                batch.word_tfidf = torch.from_numpy(ragged(f.word_tfidf, f.word_start, pairs, MAX_WORDS)[0])
         if mined is not None:
             self._add_mined(batch, pairs, mined)
         return batch, anchor

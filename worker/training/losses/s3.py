@@ -58,7 +58,7 @@ def local_similarity(words: Tensor, chosen: Tensor, frames: Tensor, frame_mask: 
     frames are far below all others.
     """
     count = max(int(chosen.sum(1).max()), 1)
-    place = chosen.to(torch.uint8).argsort(1, descending=True, stable=True)[:, :count]  # chosen words first
+    place = chosen.to(torch.uint8).argsort(dim=1, descending=True, stable=True)[:, :count]  # chosen words first
     picked = words.gather(1, place.unsqueeze(-1).expand(-1, -1, words.shape[-1]))
     there = chosen.gather(1, place)
     logits = scale * torch.einsum("ald,bfd->abfl", picked, frames)
