@@ -69,9 +69,7 @@ def _item(entry: Entry, captions: tuple[str, ...], folder: Path, stems: dict[str
         named = file if Path(file).suffix.lower() in PICTURES | VIDEOS else ""
         choices = stems.get(file, [])
         if not named and len(choices) > 1:
-            raise Fault(
-                "media", f"{file} may be any of {', '.join(choices[:4])} in {folder}; name it with its extension."
-            )
+            raise Fault("media", f"{file} may be {' or '.join(choices[:4])} in {folder}; name the extension.")
         files.append(existing(named or (choices[0] if choices else file), folder, "--media"))
     if not files:
         raise Fault("media", "No video and no picture is named.")
