@@ -116,7 +116,7 @@ def test_what_cannot_be_built_is_refused() -> None:
     assert make_pooling("transformer", 6)(torch.ones(1, 2, 6), torch.ones(1, 2, dtype=torch.bool)).shape == (1, 6)
 
 
-@every_pooling
+@pytest.mark.parametrize("name", ["attention", "transformer"])
 def test_onnx_gives_the_same_for_any_number_of_frames(name: str, tmp_path: Path) -> None:
     pooling = trained(name)
     file = tmp_path / "pooling.onnx"
