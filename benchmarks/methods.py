@@ -31,9 +31,9 @@ from safetensors.torch import load_file
 
 from worker.embedders.fine_tuned import DualHead
 from worker.evaluation.retrieval import CUTOFFS, bootstrap_interval, ranks, relevance_of
+from worker.training.epochs import run_epochs
 from worker.training.features import Features, save_arrays, starts_of
 from worker.training.imagesets import ImageRow
-from worker.training.loop import run_epochs
 from worker.training.recipe import Recipe
 from worker.training.sentences import word_vectors
 from worker.training.tier_a import CachedEncoder, HeadModel

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 
 def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
@@ -30,7 +30,7 @@ def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tens
 
 
 def save_checkpoint(
-    folder: Path, modules: dict[str, nn.Module], optimizer: torch.optim.Optimizer, progress: dict[str, Any]
+    folder: Path, modules: dict[str, Any], optimizer: torch.optim.Optimizer, progress: dict[str, Any]
 ) -> None:
     """Write ``folder`` whole or not at all: a kill in the middle leaves the checkpoint before it."""
     fresh = folder.with_name(folder.name + ".new")
@@ -44,7 +44,7 @@ def save_checkpoint(
 
 
 def load_checkpoint(
-    folder: Path, modules: dict[str, nn.Module], optimizer: torch.optim.Optimizer | None = None
+    folder: Path, modules: dict[str, Any], optimizer: torch.optim.Optimizer | None = None
 ) -> dict[str, Any] | None:
     """Restore what ``save_checkpoint`` wrote and return its progress, or None if there is none yet."""
     whole = next((f for f in (folder, folder.with_name(folder.name + ".new")) if (f / "progress.json").exists()), None)

@@ -186,7 +186,7 @@ def _media_shard(
     part: Sequence[Item], embedder: Embedder, cache: Path, frames: int, stopped: Callable[[], bool]
 ) -> Iterator[FloatArray | str]:
     """Per item its (F, D) unit vectors, or the reason why it has none."""
-    key = json.dumps([embedder.spec.weights_sha256, embedder.spec.preprocessing_hash, frames, *map(_identity, part)])
+    key = json.dumps([embedder.spec.weights_sha256, embedder.spec.preprocessing_hash, frames, *map(identity_of, part)])
     file = cache / f"media-{hashlib.sha256(key.encode()).hexdigest()[:32]}.npz"
     if not file.exists():
         found: dict[str, np.ndarray] = {}
@@ -204,7 +204,7 @@ def _media_shard(
             yield stored[name].astype(np.float32) if name in stored else str(stored[f"e{number}"])
 
 
-def _identity(item: Item) -> list[object]:
+def identity_of(item: Item) -> list[object]:
     """What tells that the media is the same as when it was embedded."""
     paths = [item.video] if item.video else list(item.frames)
     return [[str(p), p.stat().st_size, p.stat().st_mtime_ns] if p.exists() else [str(p)] for p in paths]

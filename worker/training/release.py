@@ -5,42 +5,41 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from safetensors.torch import save_file
 
-from worker.embedders.base import Embedder
 from worker.embedders.export import export_text_tower
 from worker.embedders.fine_tuned import ARCHITECTURE, HEAD_FILE, DualHead, FineTunedEmbedder
+from worker.embedders.registry import load_semantic
 from worker.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from worker.training.loop import TrainingResult
 
-# Made again for the candidate, or of no use beside another tower.
-LEFT_OUT = ("text.onnx", "text.json", "export.json", "done")
-
 
 def write_candidate(
-    head: DualHead, base_folder: Path, base: Embedder, recipe: Recipe, result: TrainingResult
+    head: DualHead, write_base: Callable[[Path], None], name: str, recipe: Recipe, result: TrainingResult
 ) -> dict[str, float]:
     """Write ``result.candidate`` whole or not at all; returns the parity figures of the export.
 
-    Raises EmbedderError when the exported text tower does not answer as the trained one does.
+    ``name`` is what the base is called. Raises EmbedderError when the exported text tower does not answer as the
+    trained one does.
     """
     fresh = result.candidate.with_name("candidate.new")
     shutil.rmtree(fresh, ignore_errors=True)
-    shutil.copytree(
-        base_folder, fresh / "base", copy_function=_link_or_copy, ignore=lambda _, names: set(names) & set(LEFT_OUT)
-    )
+    fresh.mkdir(parents=True)
+    write_base(fresh / "base")
+    base = load_semantic(fresh / "base", name, "")
     save_file({k: v.contiguous() for k, v in head.state_dict().items()}, fresh / HEAD_FILE)
     settings = {
         "architecture": ARCHITECTURE,
         "dim": base.spec.dim,
         "pooling": recipe.pooling,
-        "base": base.spec.name,
+        "base": name,
         "recipe": asdict(recipe),
     }
     (fresh / "config.json").write_text(json.dumps(settings, indent=2) + "\n")
@@ -48,21 +47,13 @@ def write_candidate(
     (fresh / "export.json").write_text(json.dumps(parity))
     told = {"before": result.before, "after": result.after, "figures": result.figures, "best_epoch": result.best_epoch}
     (fresh / "metrics.json").write_text(json.dumps(told, indent=2) + "\n")
-    (fresh / "README.md").write_text(model_card(base, recipe, result, parity))
+    (fresh / "README.md").write_text(model_card(name, base.spec.weights_sha256, recipe, result, parity))
     shutil.rmtree(result.candidate, ignore_errors=True)
     os.replace(fresh, result.candidate)
     return parity
 
 
-def _link_or_copy(source: str, target: str) -> None:
-    """Weights never change in place, so a second name for the same bytes is enough where the disk allows."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)
-
-
-def model_card(base: Embedder, recipe: Recipe, result: TrainingResult, parity: dict[str, float]) -> str:
+def model_card(name: str, weights_sha256: str, recipe: Recipe, result: TrainingResult, parity: dict[str, float]) -> str:
     """What it was made of and how it measured, for people."""
     split = result.figures["split"]
     rows = [
@@ -74,9 +65,9 @@ def model_card(base: Embedder, recipe: Recipe, result: TrainingResult, parity: d
     problems = f"{len(result.problems)} items were broken and left out." if result.problems else "No item was broken."
     return "\n".join(
         [
-            f"# {base.spec.name}, fine-tuned ({recipe.title})",
+            f"# {name}, fine-tuned ({recipe.title})",
             "",
-            f"Starts from {base.spec.name} {base.spec.revision} ({base.spec.weights_sha256[:12]}); its licence holds.",
+            f"Starts from {name}, whose licence holds. Weights of its towers: {weights_sha256[:12]}.",
             "",
             "## Data",
             f"{result.figures['items']} items with {result.figures['captions']} captions, split by video and by "

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -40,10 +44,32 @@ Objective = Callable[[PairBatch, Tensor], Tensor]
 class CachedEncoder:
     """Steps of tier A and the vectors of whole splits. ``parts`` maps the names of the splits to their features."""
 
-    def __init__(self, model: HeadModel, parts: dict[str, Features], recipe: Recipe) -> None:
-        self.model = model
+    def __init__(
+        self, model: HeadModel, parts: dict[str, Features], recipe: Recipe, base_folder: Path | None = None
+    ) -> None:
+        self.model = self.saved = model
+        self._base_folder = base_folder
         self.parts = parts
         self.recipe = recipe
+
+    def head(self) -> DualHead:
+        return self.model.head
+
+    def write_base(self, folder: Path) -> None:
+        """The base as it is. Weights never change in place: a second name for the same bytes will do."""
+        if self._base_folder is None:
+            raise ValueError("this encoder was made without a base folder: it trains, but nothing can serve it")
+        copy_base(self._base_folder, folder)
+
+    def notes(self) -> dict[str, Any]:
+        return {}
+
+    def take_notes(self, values: dict[str, Any]) -> None:
+        """Nothing but weights changes here."""
+
+    def arrange(self, order: np.ndarray, mined: Mined | None) -> np.ndarray:
+        """Mined negatives come as columns of their own, so the order stays."""
+        return order
 
     @property
     def features(self) -> Features:
@@ -138,3 +164,19 @@ class CachedEncoder:
             videos.append(head.clip(head.video(torch.from_numpy(values)), torch.from_numpy(mask)))
         self.model.train()
         return torch.cat(texts).numpy(), torch.cat(videos).numpy()
+
+
+# Made again for the candidate, or of no use beside another tower.
+LEFT_OUT = ("text.onnx", "text.json", "export.json", "done")
+
+
+def copy_base(source: Path, target: Path) -> None:
+    """A model folder without what was exported from it."""
+    shutil.copytree(source, target, copy_function=_link_or_copy, ignore=lambda _, names: set(names) & set(LEFT_OUT))
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)

@@ -21,9 +21,10 @@ from tests.worker.embedders.tiny_models import tiny_bundled, tiny_clip
 from tests.worker.training.photo_data import SUBJECTS, photo_items, photo_manifest
 from worker.embedders.export import run_onnx
 from worker.embedders.registry import load_semantic
+from worker.training.epochs import Progress, Stopped, batch_size, epoch_order, rate_factor
 from worker.training.errors import TrainingError
 from worker.training.events import read_curve
-from worker.training.loop import Progress, Stopped, batch_size, check, epoch_order, rate_factor, read_data, train
+from worker.training.loop import check, read_data, train
 from worker.training.manifest import Item, write_manifest
 from worker.training.recipe import Recipe, load_recipe, recipe_from
 
@@ -100,8 +101,8 @@ import sys, torch
 from pathlib import Path
 torch.set_num_threads(1)
 from tests.worker.training.test_loop import RECIPE, replace, train
-import worker.training.loop as loop
-loop.CHECKPOINT_SECONDS = 0.0  # after every step: the kill hits anywhere
+import worker.training.epochs as epochs
+epochs.CHECKPOINT_SECONDS = 0.0  # after every step: the kill hits anywhere
 import time
 def slowly(progress):
     if progress.stage == "training":
