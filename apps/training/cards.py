@@ -51,9 +51,13 @@ def _blocks(lines: list[str]) -> Iterator[str]:
             yield "<ul>" + "".join(f"<li>{_inline(item)}</li>" for item in items) + "</ul>"
             at = end
         else:
-            end = _end(lines, at, lambda text: bool(text.strip()) and not text.startswith(("#", "|", "```")))
+            end = _end(lines, at, lambda text: bool(text.strip()) and not _begins_another(text))
             yield f"<p>{_inline(' '.join(lines[at:end]))}</p>"
             at = max(end, at + 1)
+
+
+def _begins_another(line: str) -> bool:
+    return line.startswith(("#", "|", "```")) or _ITEM.fullmatch(line) is not None
 
 
 def _end(lines: list[str], at: int, belongs) -> int:  # type: ignore[no-untyped-def]

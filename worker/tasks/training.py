@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.db import transaction
 
+from apps.embeddings.models import ModelVersion
 from apps.embeddings.services import model_version_register
 from apps.training.models import TrainingRun
 from apps.training.services import (
@@ -28,7 +29,8 @@ from vsearch.celery import app
 from worker.tasks.running import JobFailed, JobInterrupted, JobLost, RunningJob, run
 
 if TYPE_CHECKING:
-    from worker.training.loop import Progress, TrainingResult
+    from worker.training.epochs import Progress
+    from worker.training.loop import TrainingResult
     from worker.training.recipe import Recipe
 
 TRAIN_SHARE = 0.97  # of the job's progress
@@ -43,7 +45,7 @@ def _train(job: RunningJob) -> None:
     run_mark_running(run_id=training.id)
     job.progress("checking", 0.0)
     from worker.embedders.base import EmbedderError
-    from worker.training import loop
+    from worker.training import epochs, loop
     from worker.training.errors import TrainingError
     from worker.training.recipe import recipe_from
 
@@ -51,6 +53,7 @@ def _train(job: RunningJob) -> None:
     training.folder.mkdir(parents=True, exist_ok=True)
     try:
         recipe = recipe_from(training.recipe)
+        _base_check(training.base)
         _unchanged(manifest, training.dataset.sha256)
         estimate = loop.check(manifest, recipe, base, training.folder)
         run_mark_checked(
@@ -67,9 +70,26 @@ def _train(job: RunningJob) -> None:
         raise JobFailed(error.code, error.message) from error
     except EmbedderError as error:
         raise JobFailed("model", str(error)) from error
-    except loop.Stopped as error:
+    except epochs.Stopped as error:
         job.check()  # says by whom: a person, a shutdown, or another worker that took over
         raise JobInterrupted(str(job.id)) from error
+
+
+def _base_check(base: ModelVersion) -> None:
+    """That the base is readable and still what was registered; raises JobFailed or EmbedderError."""
+    from safetensors import SafetensorError
+
+    from worker.embedders.registry import load_semantic
+    from worker.tasks.vectors import semantic_embedder
+
+    try:
+        semantic_embedder(base)
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        raise JobFailed(
+            "model", f"The files of {base} are damaged or missing ({error}). Install it again, or choose another base."
+        ) from error
+    finally:
+        load_semantic.cache_clear()  # the training loads it once more by another name
 
 
 def _unchanged(manifest: Path, sha256: str) -> None:
