@@ -34,18 +34,31 @@ def interaction(
     go in blocks that are computed again in the backward pass.
     """
     weight = word_mask.to(words.dtype) if word_weight is None else word_weight * word_mask
+    frames, source = _without_padding(frames, frame_mask)
     second, closeness = _second_frames(frames, frame_mask)
+    video = (frames, frame_mask, second.gather(1, source), closeness.gather(1, source))
+    words = _without_padding(words, word_mask)[0]
     step = max(BLOCK_ELEMENTS // max(words.shape[1] * frames.shape[0] * frames.shape[1], 1), 1)
     whole = step >= len(words)
 
     def block(part: slice) -> Tensor:
-        inputs = (words[part], word_mask[part], weight[part], frames, frame_mask, second, closeness, visual)
+        inputs = (words[part], word_mask[part], weight[part], *video, visual)
         if whole or not torch.is_grad_enabled():
             return _block(*inputs)
-        result: Tensor = checkpoint(_block, *inputs, use_reentrant=False)
+        result: Tensor = checkpoint(_block, *inputs, use_reentrant=False, preserve_rng_state=False)
         return result
 
     return torch.cat([block(slice(start, start + step)) for start in range(0, len(words), step)])
+
+
+def _without_padding(tokens: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Tokens with the first real one in every padded place, and (B, L) where each was taken from.
+
+    A maximum over them needs no mask then, and the matrix of all words and all frames is gone through once less.
+    """
+    place = torch.arange(mask.shape[1], device=mask.device).expand_as(mask)
+    source = torch.where(mask, place, mask.to(torch.uint8).argmax(1, keepdim=True))
+    return tokens.gather(1, source.unsqueeze(-1).expand_as(tokens)), source
 
 
 def _second_frames(frames: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
@@ -66,16 +79,17 @@ def _block(
     closeness: Tensor,
     visual: float,
 ) -> Tensor:
-    similarity = torch.einsum("ald,bfd->albf", words, frames)
-    best, place = exclude(similarity, frame_mask).max(-1)  # (a, L, B)
+    # The matrix is in the order (L, a, B, F): both maxima then run over whole rows of memory.
+    similarity = (words.transpose(0, 1) @ frames.flatten(0, 1).T).unflatten(-1, frames.shape[:2])
+    best, place = similarity.max(-1)  # (L, a, B)
     if visual:
         video = torch.arange(len(frames), device=frames.device)
         supporting = similarity.gather(-1, second[video, place].unsqueeze(-1)).squeeze(-1)
         best = best + visual * closeness[video, place] * supporting
     best = torch.where(frame_mask.any(1), best, torch.zeros_like(best))
     small = torch.finfo(words.dtype).tiny
-    forward = torch.einsum("alb,al->ab", best, weight) / weight.sum(1, keepdim=True).clamp(min=small)
-    described = exclude(similarity, word_mask[:, :, None, None]).amax(1)  # (a, B, F)
+    forward = torch.einsum("lab,al->ab", best, weight) / weight.sum(1, keepdim=True).clamp(min=small)
+    described = similarity.max(0).values  # (a, B, F)
     described = torch.where(word_mask.any(1)[:, None, None] & frame_mask, described, torch.zeros_like(described))
     return 0.5 * (forward + described.sum(-1) / frame_mask.sum(1).clamp(min=1))
 
