@@ -142,7 +142,7 @@ def install_cancelled(job: Job) -> None:
 
 def install_retried(job: Job) -> None:
     """Hook of apps.core.services: a failed or cancelled installation is queued again."""
-    version = ModelVersion.objects.filter(id=job.subject_id).first()
+    version = ModelVersion.objects.filter(id=job.subject_id).first() if job.subject_id else None
     if version is None:
         raise Conflict("The model version was removed.")
     if version.state == ModelVersion.State.FAILED:

@@ -133,7 +133,7 @@ def dataset_cancelled(job: Job) -> None:
 
 def dataset_retried(job: Job) -> None:
     """Hook of apps.core.services."""
-    failed = Dataset.objects.filter(id=job.subject_id, state=State.FAILED)
+    failed = Dataset.objects.filter(state=State.FAILED, id__in=[job.subject_id] if job.subject_id else [])
     if not failed.update(state=State.WAITING, failure="", failure_code="", problems=[]):
         raise Conflict("The dataset was deleted or is frozen already.")
 

@@ -234,7 +234,8 @@ def candidate_cancelled(job: Job) -> None:
 
 def candidate_retried(job: Job) -> None:
     """Hook of apps.core.services."""
-    if not TrainingRun.objects.filter(id=job.subject_id, candidate__isnull=False).exists():
+    run = TrainingRun.objects.filter(id=job.subject_id).first() if job.subject_id else None
+    if run is None or run.candidate_id is None:
         raise Conflict("The candidate or its run was deleted.")
 
 
@@ -246,7 +247,7 @@ def train_cancelled(job: Job) -> None:
 
 def train_retried(job: Job) -> None:
     """Hook of apps.core.services: a stopped or failed run goes on."""
-    run = TrainingRun.objects.filter(id=job.subject_id).first()
+    run = TrainingRun.objects.filter(id=job.subject_id).first() if job.subject_id else None
     if run is None:
         raise Conflict("The run was deleted.")
     if run.state == State.DONE:

@@ -168,7 +168,8 @@ def version_before(serving: ModelVersion | None) -> ModelVersion | None:
     versions = ModelVersion.objects.filter(
         role=ModelVersion.Role.SEMANTIC, state=ModelVersion.State.READY, promoted_at__isnull=False
     )
-    return versions.exclude(id=serving.id if serving is not None else None).order_by("-promoted_at").first()
+    others = versions.exclude(id=serving.id) if serving is not None else versions
+    return others.order_by("-promoted_at").first()
 
 
 def metric_rows(report: EvaluationReport) -> list[tuple[str, list[tuple[str, Any, Any]]]]:

@@ -92,7 +92,7 @@ def _dataset_made(request: HttpRequest) -> Dataset:
     if source != "file":
         raise InvalidInput("Choose where the captions come from.", field="source")
     file = request.FILES.get("file")
-    if file is None:
+    if file is None or file.file is None:
         raise InvalidInput("Choose a manifest (.jsonl) or a table (.csv).", field="file")
     return services.dataset_from_file(name=name, file=file.file, file_name=file.name or "manifest.jsonl", **who)
 

@@ -33,7 +33,8 @@ def _freeze(job: RunningJob) -> None:
         return  # deleted meanwhile, or a second message for work that is done
     dataset.folder.mkdir(parents=True, exist_ok=True)
     job.progress("gathering", 0.05)
-    gathered, refused = dataset.folder / "gathered.jsonl", []
+    gathered = dataset.folder / "gathered.jsonl"
+    refused: list[Problem] = []
     written = _write_lines(_gathered(dataset, refused), gathered, job)
     job.progress("checking", 0.5)
     try:
