@@ -9,6 +9,7 @@ from transformers import BertConfig, BertModel
 
 IMAGE_MEAN = (0.485, 0.456, 0.406)
 IMAGE_STD = (0.229, 0.224, 0.225)
+WIDTHS, BLOCKS = (64, 128, 256, 512), (2, 2, 2, 2)  # of the bundled image tower
 
 
 class ResidualBlock(nn.Module):
@@ -67,9 +68,7 @@ class ResidualNet(nn.Module):
 class ImageTower(nn.Module):
     """(B, 3, S, S) in [0, 1] -> (B, dim), not normalised."""
 
-    def __init__(
-        self, dim: int, widths: tuple[int, ...] = (64, 128, 256, 512), blocks: tuple[int, ...] = (2, 2, 2, 2)
-    ) -> None:
+    def __init__(self, dim: int, widths: tuple[int, ...] = WIDTHS, blocks: tuple[int, ...] = BLOCKS) -> None:
         super().__init__()
         self.net = ResidualNet(widths, blocks)
         self.project = nn.Linear(self.net.channels, dim)

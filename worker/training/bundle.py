@@ -7,6 +7,7 @@ import json
 import shutil
 from pathlib import Path
 
+from worker.embedders.towers import BLOCKS, WIDTHS
 from worker.embedders.weights import save_packed
 from worker.training.checkpoint import load_checkpoint
 from worker.training.distill import DIM
@@ -14,7 +15,6 @@ from worker.training.fit_heads import IMAGE_SIDE, load_heads, load_student
 from worker.training.fit_text import MAX_LENGTH, Fit
 from worker.training.sentences import minilm_folder
 
-WIDTHS, BLOCKS = (48, 96, 192, 384), (2, 2, 2, 2)
 TABLES = ("bert.embeddings.word_embeddings.weight",)
 BERT_SETTINGS = (
     "vocab_size",
