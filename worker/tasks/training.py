@@ -6,6 +6,7 @@ attempt goes on in the same folder.
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from dataclasses import asdict
 from pathlib import Path
@@ -26,7 +27,7 @@ from apps.training.services import (
     run_mark_stopped,
 )
 from vsearch.celery import app
-from worker.tasks.running import JobFailed, JobInterrupted, JobLost, RunningJob, run
+from worker.tasks.running import JobFailed, JobInterrupted, JobLost, JobStopped, RunningJob, run
 
 if TYPE_CHECKING:
     from worker.training.epochs import Progress
@@ -111,7 +112,8 @@ def _reporter(job: RunningJob, training: TrainingRun) -> Any:
     def report(progress: Progress) -> None:
         if progress.message:
             run_mark_note(run_id=training.id, note=progress.message)
-        if not job.stopped():  # else the training itself stops, behind its checkpoint
+        # Whoever asked for an end: the training sees it, too, and ends behind its next checkpoint, not here.
+        with contextlib.suppress(JobStopped):
             job.progress(progress.stage, TRAIN_SHARE * progress.fraction)
 
     return report
