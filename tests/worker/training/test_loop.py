@@ -52,10 +52,19 @@ def never() -> bool:
     return False
 
 
-def test_a_run_learns_and_its_candidate_serves(model: Path, manifest: Path, tmp_path: Path) -> None:
+def test_a_run_learns(model: Path, tmp_path: Path) -> None:
+    # A random tower's pictures are nearly alike, so this takes its time.
+    recipe = replace(RECIPE, epochs=30, patience=30, rate=0.05)
+    manifest = photo_manifest(tmp_path, 120)
+    result = train(manifest, recipe, model, tmp_path / "run", report=no_report, stopped=never)
+    totals = [p["rsum"] for p in read_curve(tmp_path / "run" / "events" / "curve.jsonl") if "rsum" in p]
+    assert max(totals[15:]) > max(totals[:5]) + 30
+    assert result.best_epoch == 1 + totals.index(max(totals))
+
+
+def test_the_candidate_of_a_run_serves(model: Path, manifest: Path, tmp_path: Path) -> None:
     told: list[Progress] = []
-    recipe = replace(RECIPE, epochs=30, patience=30)
-    result = train(manifest, recipe, model, tmp_path / "run", report=told.append, stopped=never)
+    result = train(manifest, RECIPE, model, tmp_path / "run", report=told.append, stopped=never)
     fractions = [progress.fraction for progress in told]
     assert (np.diff(fractions) >= -1e-9).all()
     assert fractions[-1] == 1.0
@@ -65,8 +74,6 @@ def test_a_run_learns_and_its_candidate_serves(model: Path, manifest: Path, tmp_
     assert "R@1" in (result.candidate / "README.md").read_text()
     pictures = [np.full((24, 32, 3), colour, np.uint8) for colour in SUBJECTS.values()]
     vectors = embedder.encode_frames(pictures)
-    asked = embedder.encode_text([f"the {name}" for name in SUBJECTS])
-    assert ((asked @ vectors.T).argmax(1) == np.arange(len(SUBJECTS))).mean() >= 0.8
     assert np.linalg.norm(vectors, axis=1) == pytest.approx(1, abs=1e-4)
     assert embedder.encode_clip(vectors).shape == (embedder.spec.dim,)
     base = load_semantic(model, "base", "")
