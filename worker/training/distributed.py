@@ -199,6 +199,12 @@ def same_start(module: nn.Module, world: World) -> None:
             dist.broadcast(tensor.data, 0)
 
 
+def wait_for_all(world: World) -> None:
+    """Until every process is here: what the leading one has written is then there for all."""
+    if world.size > 1:
+        dist.barrier()
+
+
 def any_process(flag: bool, world: World) -> bool:
     """Whether ``flag`` holds in one process at least; the same answer everywhere, so that all stop together."""
     if world.size == 1:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from worker.embedders.fine_tuned import DualHead
 from worker.training.checkpoint import load_checkpoint, save_checkpoint
+from worker.training.distributed import World, any_process, wait_for_all
 from worker.training.errors import TrainingError
 from worker.training.events import EventLog
 from worker.training.losses import combined
@@ -36,6 +37,7 @@ MIN_BATCH = 16
 WARM_UP = 0.1
 CLIP_NORM = 1.0
 CHECKPOINT_SECONDS = 60.0
+ALONE = World()
 FIRST_FRACTION, LAST_FRACTION = 0.45, 0.9  # of the whole run's progress, what the epochs take
 
 
@@ -123,8 +125,12 @@ def run_epochs(
     identity: dict[str, str],
     report: Report,
     stopped: Callable[[], bool],
+    world: World = ALONE,
 ) -> RunState:
-    """Epochs with mining, validation, early stop and checkpoints; the best weights: ``best.safetensors``."""
+    """Epochs with mining, validation, early stop and checkpoints; the best weights: ``best.safetensors``.
+
+    Of several processes the leading one writes; all validate, so that all come to the same decisions.
+    """
     model, captions = encoder.model, len(encoder.split("train").owner)
     size = batch_size(recipe, captions)
     steps = max(captions // size, 1)
@@ -136,13 +142,13 @@ def run_epochs(
     saved = began = time.monotonic()
     first = done = state.epoch * steps + state.step
     model.train()
-    with EventLog(folder / "events", resume_step=done) as events:
+    with EventLog(folder / "events", resume_step=done) if world.leads else NoEvents() as events:
         while state.epoch < recipe.epochs and state.waited < recipe.patience:
             if state.step == 0 and recipe.mining and state.epoch > 0:
                 mined = mine_epoch(encoder, recipe, state.epoch)
             order = encoder.arrange(epoch_order(captions, recipe.seed, state.epoch), mined)
             while state.step < steps:
-                rng = seed_step(recipe.seed, state.epoch, state.step)
+                rng = seed_step(world.seed(recipe.seed), state.epoch, state.step)
                 pairs = order[state.step * size : (state.step + 1) * size]
                 progress = done / (steps * recipe.epochs)
                 for group in optimizer.param_groups:
@@ -157,20 +163,34 @@ def run_epochs(
                 events.add(point | {"rate": optimizer.param_groups[0]["lr"]})
                 fraction = FIRST_FRACTION + (LAST_FRACTION - FIRST_FRACTION) * progress
                 report(Progress("training", fraction, point=point if done % 10 == 0 else None))
-                if stopped() or time.monotonic() - saved > CHECKPOINT_SECONDS:
+                stop = any_process(stopped(), world)
+                if stop or time.monotonic() - saved > CHECKPOINT_SECONDS:
                     state.guard = guard.state()
                     events.flush()
-                    _save(folder, encoder, optimizer, identity, state, mined)
+                    _save(folder, encoder, optimizer, identity, state, mined, world)
                     saved = time.monotonic()
-                    if stopped():
-                        raise Stopped(str(folder))
-            _end_epoch(encoder, folder, state, events, done, report, recipe)
+                if stop:
+                    wait_for_all(world)
+                    raise Stopped(str(folder))
+            _end_epoch(encoder, folder, state, events, done, report, recipe, world)
             state.guard = guard.state()
-            _save(folder, encoder, optimizer, identity, state, mined)
+            _save(folder, encoder, optimizer, identity, state, mined, world)
+            wait_for_all(world)
             saved = time.monotonic()
     spent = time.monotonic() - began
     state.figures |= {"steps": done, "steps_per_second": (done - first) / max(spent, 1e-9), "batch": size}
     return state
+
+
+class NoEvents:
+    """What the processes that do not lead write."""
+
+    def add(self, point: Mapping[str, float]) -> None: ...
+    def flush(self) -> None: ...
+    def __enter__(self) -> NoEvents:
+        return self
+
+    def __exit__(self, *error: object) -> None: ...
 
 
 class StepObjective:
@@ -198,10 +218,11 @@ def _end_epoch(
     encoder: Encoder,
     folder: Path,
     state: RunState,
-    events: EventLog,
+    events: EventLog | NoEvents,
     done: int,
     report: Report,
     recipe: Recipe,
+    world: World,
 ) -> None:
     """Validate, keep the best, count the epochs without one."""
     scores = scores_of(encoder, "validation")
@@ -210,8 +231,9 @@ def _end_epoch(
     if total > state.best:
         state.best, state.best_epoch, state.waited = total, state.epoch, 0
         weights = {k: v.contiguous() for k, v in encoder.saved.state_dict().items()}
-        save_file(weights, folder / "best.new.safetensors")
-        (folder / "best.new.safetensors").replace(folder / "best.safetensors")
+        if world.leads:
+            save_file(weights, folder / "best.new.safetensors")
+            (folder / "best.new.safetensors").replace(folder / "best.safetensors")
     else:
         state.waited += 1
     point = {"step": done, "epoch": float(state.epoch), "rsum": total}
@@ -237,7 +259,10 @@ def _save(
     identity: dict[str, str],
     state: RunState,
     mined: Mined | None,
+    world: World,
 ) -> None:
+    if not world.leads:
+        return
     modules: dict[str, Any] = {"model": encoder.saved}
     if mined is not None:
         holder = nn.Module()

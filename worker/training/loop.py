@@ -17,8 +17,9 @@ from safetensors.torch import load_file
 from worker.embedders.base import Embedder, EmbedderError
 from worker.embedders.fine_tuned import DualHead, FineTunedEmbedder
 from worker.embedders.registry import load_semantic
-from worker.training.distributed import World
+from worker.training.distributed import World, wait_for_all
 from worker.training.epochs import (
+    ALONE,
     FIRST_FRACTION,
     LAST_FRACTION,
     Encoder,
@@ -138,8 +139,14 @@ def train(
     *,
     report: Report,
     stopped: Callable[[], bool],
+    world: World = ALONE,
 ) -> TrainingResult:
-    """Run or resume in ``folder``. Raises TrainingError, or Stopped when ``stopped`` said so."""
+    """Run or resume in ``folder``. Raises TrainingError, or Stopped when ``stopped`` said so.
+
+    ``world``: several processes share the batches of tier B (worker.training.command under torchrun).
+    """
+    if world.size > 1 and recipe.tier == "A":
+        raise TrainingError("recipe", "Recipes of tier A run in one process: start it without torchrun.")
     report(Progress("checking", 0.0))
     estimate = check(manifest, recipe, model_folder, folder)
     items, problems, splits = read_data(manifest)
@@ -148,13 +155,13 @@ def train(
         if recipe.tier == "A":
             made = _cached_encoder(splits, embedder, recipe, model_folder, folder, report, stopped)
         else:
-            made = _tower_encoder(splits, embedder, recipe, model_folder, folder, report, stopped)
+            made = _tower_encoder(splits, embedder, recipe, model_folder, folder, report, stopped, world)
     except Interrupted as error:
         raise Stopped(str(folder)) from error
     encoder, broken, filtered = made
     before = scores_of(encoder, "test")  # an untrained head answers as the base does
     identity = run_identity(items, recipe, embedder)
-    state = run_epochs(encoder, recipe, folder, identity, report, stopped)
+    state = run_epochs(encoder, recipe, folder, identity, report, stopped, world)
     report(Progress("exporting", LAST_FRACTION))
     encoder.saved.load_state_dict(load_file(folder / "best.safetensors"))
     sizes = {name: len(encoder.split(name).group) for name in SHARES}
@@ -175,7 +182,9 @@ def train(
             "estimated_seconds": estimate.seconds,
         },
     )
-    write_candidate(encoder.head(), encoder.write_base, embedder.spec.name, recipe, result)
+    if world.leads:
+        write_candidate(encoder.head(), encoder.write_base, embedder.spec.name, recipe, result)
+    wait_for_all(world)
     report(Progress("done", 1.0))
     return result
 
@@ -216,6 +225,7 @@ def _tower_encoder(
     folder: Path,
     report: Report,
     stopped: Callable[[], bool],
+    world: World,
 ) -> Made:
     from worker.training.tier_b import open_tier_b
     from worker.training.tier_b_run import PictureCache, TowerEncoder
@@ -231,7 +241,7 @@ def _tower_encoder(
     def told(message: str) -> None:
         report(Progress("training", FIRST_FRACTION, message=message))
 
-    encoder = TowerEncoder(model, kept, embedder, cache, recipe, told, World())
+    encoder = TowerEncoder(model, kept, embedder, cache, recipe, told, world)
     return encoder, broken, {"dropped": 0}
 
 

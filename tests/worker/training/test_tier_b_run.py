@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +19,7 @@ from tests.worker.embedders.tiny_models import tiny_bundled, tiny_clip, tiny_sig
 from tests.worker.training.photo_data import photo_items, photo_manifest
 from worker.embedders.registry import load_semantic
 from worker.training.epochs import Progress, Stopped
+from worker.training.events import read_curve
 from worker.training.loop import train
 from worker.training.manifest import Item, write_manifest
 from worker.training.mining import Mined
@@ -121,3 +126,32 @@ def test_a_clip_of_several_pictures_is_one_item(tmp_path: Path) -> None:
         tmp_path / "manifest.jsonl", recipe, tiny_bundled(folder), tmp_path / "run", report=no_report, stopped=never
     )
     assert result.figures["items"] == 30
+
+
+def test_two_processes_share_a_run(manifest: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    tiny_clip(folder)
+    recipe = {"name": "two", "title": "two", "tier": "B", "losses": {"neg_nce": 1.0}, "epochs": 2, "batch": 16,
+              "micro_batch": 5, "frames": 2, "rate": 0.003, "backbone_rate": 0.001, "unfrozen_blocks": 1}  # fmt: skip
+    (tmp_path / "recipe.json").write_text(json.dumps(recipe))
+    command = [
+        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
+        "-m", "worker.training.command", "--manifest", str(manifest), "--recipe", str(tmp_path / "recipe.json"),
+        "--model", str(folder), "--out", str(tmp_path / "run"),
+    ]  # fmt: skip
+    done = subprocess.run(
+        command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=500
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["candidate"] == str(tmp_path / "run" / "candidate")
+    assert load_semantic(tmp_path / "run" / "candidate", "two", "").encode_text(["night"]).shape == (1, 24)
+    assert sum("t2v_r1" in point for point in read_curve(tmp_path / "run" / "events" / "curve.jsonl")) == 2
+
+
+def test_the_command_says_what_is_wrong(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "worker.training.command", "--manifest", str(tmp_path / "none.jsonl"),
+               "--recipe", "magic", "--model", str(tmp_path), "--out", str(tmp_path / "run")]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 1
+    assert "adapter" in done.stderr and "Traceback" not in done.stderr

@@ -1,0 +1,68 @@
+"""One training run from a shell, without Django, a database or a queue; under torchrun with several processes.
+
+    python -m worker.training.command --manifest data.jsonl --recipe adapter --model models/semantic --out RUN
+    torchrun --nproc-per-node 4 -m worker.training.command --manifest data.jsonl --recipe lora-gpu --model FOLDER --out RUN
+
+Started again with the same arguments it goes on from its last checkpoint. Ctrl-C leaves one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from worker.training.distributed import joined_world
+from worker.training.epochs import Progress, Stopped
+from worker.training.errors import TrainingError
+from worker.training.loop import train
+from worker.training.recipe import load_recipe, recipe_from
+
+
+def _tell(progress: Progress) -> None:
+    point = progress.point or {}
+    figures = "  ".join(f"{name} {point[name]:.4g}" for name in ("epoch", "loss", "t2v_r1", "t2v_r10") if name in point)
+    if progress.message or figures or progress.stage != "training":
+        print(
+            f"{100 * progress.fraction:5.1f} % {progress.stage} {progress.message} {figures}".rstrip(), file=sys.stderr
+        )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--manifest", type=Path, required=True)
+    parser.add_argument("--recipe", required=True, help="the name of a preset, or a JSON file")
+    parser.add_argument("--model", type=Path, required=True, help="folder of the base model")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the run")
+    args = parser.parse_args()
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        given = Path(args.recipe)
+        recipe = recipe_from(json.loads(given.read_text())) if given.suffix == ".json" else load_recipe(args.recipe)
+        with joined_world() as world:
+            result = train(
+                args.manifest, recipe, args.model, args.out,
+                report=_tell if world.leads else lambda _: None, stopped=stop.is_set, world=world,
+            )  # fmt: skip
+    except TrainingError as error:
+        print(error.message, file=sys.stderr)
+        return 1
+    except Stopped:
+        print("Stopped; the same command goes on from the checkpoint.", file=sys.stderr)
+        return 130
+    if world.leads:
+        for problem in result.problems:
+            print(f"left out: {problem}", file=sys.stderr)
+        print(
+            json.dumps({"candidate": str(result.candidate), "before": result.before, "after": result.after}, indent=2)
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
