@@ -30,6 +30,11 @@ def test_easy_positives_weigh_less(values: list[float]) -> None:
     assert (found <= 1).all() and (found >= 0.2).all()
 
 
+def test_no_positive_weighs_less_than_a_fifth() -> None:
+    found = easy_weight(torch.tensor([0.0] * 9 + [1.0], dtype=torch.float64))  # (0.1 - 0) / (1 - 0) is a tenth
+    assert found.tolist() == [1.0] * 9 + [pytest.approx(0.2)]
+
+
 def test_equal_similarities_all_count_fully_whatever_rounding_does() -> None:
     assert torch.equal(easy_weight(torch.full((7,), 0.1)), torch.ones(7))
 
