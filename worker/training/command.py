@@ -1,7 +1,7 @@
 """One training run from a shell, without Django, a database or a queue; under torchrun with several processes.
 
     python -m worker.training.command --manifest data.jsonl --recipe adapter --model models/semantic --out RUN
-    torchrun --nproc-per-node 4 -m worker.training.command --manifest data.jsonl --recipe lora-gpu --model FOLDER --out RUN
+    torchrun --nproc-per-node 4 -m worker.training.command --manifest data.jsonl --recipe lora-gpu ...
 
 Started again with the same arguments it goes on from its last checkpoint. Ctrl-C leaves one.
 """

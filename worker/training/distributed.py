@@ -30,7 +30,7 @@ from worker.training.grad_cache import Embeddings, pad_second
 WAIT = timedelta(minutes=10)  # for a process that died: then the others end with an error
 BUCKET_NUMBERS = 16 * 1024 * 1024
 # Second dimension is a length (words, frames) and may differ between processes.
-OF_ANY_LENGTH = frozenset({"words", "word_mask", "word_weight", "frames", "frame_mask"})
+OF_ANY_LENGTH = frozenset({"words", "word_mask", "word_weight", "word_tfidf", "frames", "frame_mask"})
 
 
 @dataclass(frozen=True)
