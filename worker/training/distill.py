@@ -4,7 +4,8 @@ The student sees the very views that the teacher saw (worker.training.views). Pe
 the teacher's pooled features (cosine), the same at each of the 7 x 7 places of the last map, and the map of an earlier
 stage (normalised squared error): a map says much more than a pooled vector. InfoNCE against
 captions joins with a small weight, on unblended views only. Image size grows with progress: early epochs are cheap. The
-schedule follows the time budget, so that a slower machine trains fewer steps, not longer. bfloat16 where the processor has it.
+schedule follows the time budget, so that a slower machine trains fewer steps, not longer. bfloat16 where the processor
+has it.
 """
 
 from __future__ import annotations

@@ -4,12 +4,14 @@ Distillation works best when student and teacher look at the same crop for a lon
 teacher is patient and consistent"), so the crops are fixed and the teacher's maps are stored: VIEWS views an image, the
 whole picture first, then random crops, the last ones blended with another picture. A folder ``views`` in the pack:
 ``views.npz`` with ``row`` (V,), ``box`` (V, 4) as x0, y0, x1, y1 in 0..1, ``partner`` (V,) and ``blend`` (V,), the
-share of the partner; ``final.npy`` (V, 7, 7, 1280) and ``middle.npy`` (V, 7, 7, 96) uint8, the teacher's own quantisation.
+share of the partner; ``final.npy`` (V, 7, 7, 1280) and ``middle.npy`` (V, 7, 7, 96) uint8, quantised as the
+teacher does.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import logging
 import multiprocessing
 from dataclasses import dataclass
@@ -109,7 +111,7 @@ def make_views(pack: Path, model: Path, *, seed: int, processes: int) -> None:
     edges = np.linspace(0, len(views), processes + 1).astype(int)
     work = [
         multiprocessing.get_context("spawn").Process(target=_write_maps, args=(pack, model, int(a), int(b)))
-        for a, b in zip(edges[:-1], edges[1:], strict=True)
+        for a, b in itertools.pairwise(edges)
     ]
     for process in work:
         process.start()
