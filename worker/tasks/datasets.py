@@ -19,6 +19,7 @@ from apps.training.services import dataset_mark_failed, dataset_mark_frozen
 from vsearch.celery import app
 from worker.tasks.running import JobFailed, JobLost, RunningJob, run
 from worker.training.manifest import Item, ManifestError, Problem, read_manifest, require_trainable, write_manifest
+from worker.training.splits import frozen_splits, source_numbers
 
 Line = dict[str, Any]
 NOTHING = {
@@ -52,10 +53,7 @@ def _freeze(job: RunningJob) -> None:
 
 
 def _write(job: RunningJob, dataset: Dataset, items: list[Item], problems: list[Problem]) -> None:
-    from worker.training.loop import SHARES, SPLIT_SEED  # loads torch
-    from worker.training.splits import source_numbers, split_items
-
-    splits = split_items(items, shares=SHARES, seed=SPLIT_SEED)
+    splits = frozen_splits(items)
     path = dataset.folder / MANIFEST
     sha256 = write_manifest(items, path)
     held_out = write_manifest(splits["test"], dataset.held_out_path)

@@ -15,12 +15,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
 from worker.embedders.base import Embedder
 from worker.media.errors import MediaError
 from worker.media.stream import open_frames
 from worker.training.manifest import Item, Problem
+from worker.training.measuring import read_picture
 from worker.training.splits import source_numbers
 from worker.types import ByteImage, FloatArray
 
@@ -121,7 +121,7 @@ def read_pictures(item: Item, count: int) -> list[ByteImage]:
     """At most ``count`` pictures of an item, evenly spread in time. Raises MediaError or OSError."""
     if item.video is None:
         places = np.unique(np.linspace(0, len(item.frames) - 1, min(count, len(item.frames))).round().astype(int))
-        return [_read_picture(item.frames[place]) for place in places]
+        return [read_picture(item.frames[place]) for place in places]
     pictures: list[ByteImage] = []
     with open_frames(item.video) as stream:
         duration = max(stream.facts.duration_seconds, 1e-3)
@@ -132,11 +132,6 @@ def read_pictures(item: Item, count: int) -> list[ByteImage]:
             elif not pictures:
                 first = frame.image
     return pictures or [first]
-
-
-def _read_picture(path: Path) -> ByteImage:
-    with Image.open(path) as image:
-        return np.asarray(image.convert("RGB"))
 
 
 def extract(
@@ -195,7 +190,7 @@ def _media_shard(
                 raise Interrupted
             try:
                 found[f"v{number}"] = embedder.encode_frames(read_pictures(item, frames)).astype(np.float16)
-            except (MediaError, OSError, UnidentifiedImageError) as error:
+            except (MediaError, OSError) as error:
                 found[f"e{number}"] = np.array(str(error) or type(error).__name__)
         save_arrays(file, found)
     with np.load(file) as stored:

@@ -32,17 +32,16 @@ from worker.training.epochs import (
 from worker.training.errors import TrainingError
 from worker.training.features import Features, Interrupted, extract
 from worker.training.filtering import filter_pairs
-from worker.training.manifest import Item, ManifestError, Problem, manifest_sha256, read_manifest, split_items
+from worker.training.manifest import Item, ManifestError, Problem, manifest_sha256, read_manifest
 from worker.training.precision import choose_device
 from worker.training.recipe import Recipe
 from worker.training.release import write_candidate
+from worker.training.splits import SHARES, frozen_splits
 from worker.training.tier_a import CachedEncoder, HeadModel
 from worker.training.words import add_words
 
 log = logging.getLogger(__name__)
 
-SHARES = {"train": 0.8, "validation": 0.1, "test": 0.1}
-SPLIT_SEED = 0  # the same for every run: two runs on one data set are measured on the same items
 MIN_ITEMS = 20
 MIN_SPLIT = 2
 FREE_BYTES = 2 * 1024**3
@@ -86,7 +85,7 @@ def read_data(manifest: Path) -> tuple[list[Item], list[Problem], dict[str, list
         raise TrainingError(
             "one_class", "Every caption is the same, so there is nothing to tell apart. Add captions that differ."
         )
-    splits = split_items(items, shares=SHARES, seed=SPLIT_SEED)
+    splits = frozen_splits(items)
     small = [name for name in SHARES if len(splits.get(name, [])) < MIN_SPLIT]
     if small:
         raise TrainingError(

@@ -13,6 +13,8 @@ import numpy as np
 if TYPE_CHECKING:  # the manifest's module offers split_items, too
     from worker.training.manifest import Item
 
+SHARES = {"train": 0.8, "validation": 0.1, "test": 0.1}
+SEED = 0
 LOW, HIGH = 0.5, 1.5  # a split whose size is within these shares of what was asked for stays as it is
 FEW = 2  # and it gets at least so many items if it was to get them
 
@@ -55,6 +57,11 @@ def source_numbers(items: Sequence[Item], contents: Mapping[Path, str] | None = 
             parent[root(number)] = root(owner.setdefault(token, number))
     order: dict[int, int] = {}
     return [order.setdefault(root(number), len(order)) for number in range(len(items))]
+
+
+def frozen_splits(items: Sequence[Item]) -> dict[str, list[Item]]:
+    """The splits of every run on these items: two runs on one data set are measured on the same ones."""
+    return split_items(items, shares=SHARES, seed=SEED, contents=content_keys(items))
 
 
 def _place(name: str, seed: int) -> float:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from worker.evaluation.retrieval import evaluate_retrieval, relevance_of
+from worker.evaluation.directions import both_directions
 
 
 @dataclass(frozen=True)
@@ -19,13 +19,8 @@ class Split:
 
 def split_scores(texts: np.ndarray, videos: np.ndarray, split: Split) -> dict[str, dict[str, float]]:
     """Captions (C, D) and items (N, D), unit rows -> {"t2v": {...}, "v2t": {...}} as RetrievalScores.as_dict prints."""
-    similarity = texts @ videos.T  # (C, N)
-    forward = evaluate_retrieval(similarity, relevance_of(split.group[split.owner].tolist(), split.group.tolist()))
-    # An item's captions count as one by their best score.
-    best = np.full((len(videos), len(videos)), -np.inf)  # (caption's item, query item)
-    np.maximum.at(best, split.owner, similarity)
-    groups = split.group.tolist()
-    return {"t2v": forward.as_dict(), "v2t": evaluate_retrieval(best.T, relevance_of(groups, groups)).as_dict()}
+    found = both_directions(texts @ videos.T, split.owner, video_sources=split.group)
+    return {"t2v": found.t2v.scores().as_dict(), "v2t": found.v2t.scores().as_dict()}
 
 
 def total_rsum(scores: dict[str, dict[str, float]]) -> float:
