@@ -74,7 +74,8 @@ class Validation:
 
     @classmethod
     def of(cls, rows: list[ImageRow]) -> Validation:
-        flickr, msrvtt = [], {}
+        flickr: list[int] = []
+        msrvtt: dict[str, list[int]] = {}
         for i, row in enumerate(rows):
             if row["split"] != "dev":
                 continue
