@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from safetensors import SafetensorError
 from tokenizers import Tokenizer
 from torch.nn.utils import fuse_conv_bn_eval
 from transformers import BertConfig
@@ -59,7 +60,7 @@ class BundledEmbedder:
             image_state = load_packed(folder / "image.safetensors")
             text_state = load_packed(folder / "text.safetensors")
             self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, SafetensorError) as error:
             raise EmbedderError(
                 f"The bundled model in {folder} cannot be read ({error}). Install vsearch again."
             ) from error

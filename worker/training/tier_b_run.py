@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from worker.embedders.base import Embedder
@@ -105,6 +106,7 @@ class TowerEncoder:
         self.parts = {name: Part(part, source) for name, part in splits.items()}
         self.micro_batch = MicroBatch(recipe.micro_batch, told, processes=world.size)
         self._base, self._cache = base, cache
+        self._anchors = self._base_vectors() if recipe.anchor else None
         self._statistics = WordStatistics.of(_words(caption) for caption in self.parts["train"].captions)
         same_start(model, world)
 
@@ -113,6 +115,12 @@ class TowerEncoder:
 
     def split(self, name: str) -> Split:
         return Split(self.parts[name].owner, self.parts[name].group)
+
+    def _base_vectors(self) -> tuple[Tensor, Tensor]:
+        """What the frozen base says of the train captions (C, D) and items (N, D): the anchor."""
+        part = self.parts["train"]
+        videos = [self._base.encode_clip(self._base.encode_frames(self._cache.read(item))) for item in part.items]
+        return torch.from_numpy(self._base.encode_text(part.captions)), torch.from_numpy(np.stack(videos))
 
     def caption_vectors(self) -> np.ndarray:
         """Of the frozen base: they do not drift with training."""
@@ -146,11 +154,14 @@ class TowerEncoder:
             "group": torch.from_numpy(part.group[part.owner[own]]),
             "pair_weight": torch.from_numpy(part.weight[own]),
         }
+        if self._anchors is not None:
+            facts |= {"base_text": self._anchors[0][own], "base_video": self._anchors[1][part.owner[own]]}
         if self.recipe.needs_words():
             facts |= self._word_facts(captions, tokens)
 
         def loss(rows: Embeddings) -> Tensor:
-            return objective(self._batch(gather_rows({**rows, **facts}, self.world)), torch.zeros(()))
+            gathered = gather_rows({**rows, **facts}, self.world)
+            return objective(self._batch(gathered), anchor_term(gathered))
 
         def attempt(size: int) -> None:
             self.model.zero_grad(set_to_none=True)
@@ -208,6 +219,15 @@ class TowerEncoder:
 
     def take_notes(self, values: dict[str, Any]) -> None:
         self.micro_batch.size, self.micro_batch.halved = int(values["size"]), bool(values["halved"])
+
+
+def anchor_term(rows: Embeddings) -> Tensor:
+    """How far texts and videos moved from the base: the mean of 1 - cosine of both; 0 without an anchor."""
+    if "base_text" not in rows:
+        return rows["text"].new_zeros(())
+    text = 1 - F.cosine_similarity(rows["text"], rows["base_text"].to(rows["text"].device), dim=1)
+    video = 1 - F.cosine_similarity(rows["video"], rows["base_video"].to(rows["video"].device), dim=1)
+    return text.mean() + video.mean()
 
 
 def _words(caption: str) -> list[str]:

@@ -24,7 +24,7 @@ from worker.training.loop import train
 from worker.training.manifest import Item, write_manifest
 from worker.training.mining import Mined
 from worker.training.recipe import Recipe
-from worker.training.tier_b_run import PictureCache, TowerEncoder
+from worker.training.tier_b_run import PictureCache, TowerEncoder, anchor_term
 
 RECIPE = Recipe(
     name="towers", title="towers", tier="B", losses={"neg_nce": 1.0}, epochs=2, batch=16, micro_batch=5, rate=0.003,
@@ -66,6 +66,7 @@ def test_towers_train_and_the_candidate_serves(make, manifest: Path, tmp_path: P
         {"lora_rank": 4, "unfrozen_blocks": 0},
         {"losses": {"info_nce": 1.0, "dmae": 0.5, "s3": 0.2}},
         {"mining": True, "epochs": 3, "pooling": "attention"},
+        {"anchor": 0.5, "epochs": 1},
     ],
 )
 def test_recipes_of_tier_b_run(change: dict[str, object], manifest: Path, tmp_path: Path) -> None:
@@ -113,6 +114,13 @@ def test_mined_neighbours_meet_in_the_batch(tmp_path: Path) -> None:
     arranged = encoder.arrange(np.array([5, 0, 1, 2, 3, 4]), mined)
     assert arranged.tolist() == [5, 0, 3, 1, 4, 2]
     assert encoder.arrange(np.arange(6), None).tolist() == list(range(6))
+
+
+def test_the_anchor_measures_the_way_from_the_base() -> None:
+    rows = {"text": torch.eye(2), "video": torch.eye(2)}
+    assert anchor_term(rows).item() == 0
+    rows |= {"base_text": torch.eye(2), "base_video": torch.eye(2).flip(0)}
+    assert anchor_term(rows).item() == pytest.approx(1.0)
 
 
 def test_a_clip_of_several_pictures_is_one_item(tmp_path: Path) -> None:
