@@ -74,6 +74,10 @@ class BundledEmbedder:
         self.max_length = int(self.config["max_length"])
         self.spec = bundled_spec(folder)
 
+    def pixels(self, images: Sequence[ByteImage]) -> torch.Tensor:
+        """N images -> (N, 3, S, S), what the image tower takes."""
+        return squash(images, self.spec.image_side)
+
     @torch.inference_mode()
     def encode_frames(self, images: Sequence[ByteImage]) -> FloatArray:
         """N images -> (N, D)."""

@@ -21,7 +21,10 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from worker.embedders.base import Embedder, EmbedderError
+from worker.embedders.bundled import BundledEmbedder
+from worker.embedders.image_onnx import BATCH, IMAGE_FILE, open_images
 from worker.embedders.temporal import make_pooling
+from worker.embedders.transformers_model import TransformersEmbedder
 from worker.embedders.weights import files_sha256
 from worker.types import ByteImage, EmbedderSpec, FloatArray
 
@@ -79,6 +82,7 @@ class FineTunedEmbedder:
                 f"The fine-tuned model in {folder} cannot be read ({error}). Train it again, or roll back."
             ) from error
         self.head.eval()
+        self._images = open_images(folder)
         self.spec = fine_tuned_spec(folder, base.spec, name=name, revision=revision)
 
     @torch.inference_mode()
@@ -86,6 +90,9 @@ class FineTunedEmbedder:
         """N images -> (N, D)."""
         if not len(images):
             return np.empty((0, self.spec.dim), np.float32)
+        if self._images is not None and isinstance(self.base, BundledEmbedder | TransformersEmbedder):
+            some = [images[i : i + BATCH] for i in range(0, len(images), BATCH)]
+            return torch.cat([self._images(self.base.pixels(part)) for part in some]).numpy()
         vectors: FloatArray = self.head.video(torch.from_numpy(self.base.encode_frames(images))).numpy()
         return vectors
 
@@ -110,7 +117,8 @@ class FineTunedEmbedder:
 def fine_tuned_spec(folder: Path, base: EmbedderSpec, *, name: str, revision: str) -> EmbedderSpec:
     """The weights' hash covers the base and the head; the preprocessing is the base's with the pooling."""
     config = json.loads((folder / "config.json").read_text())
-    weights = hashlib.sha256(f"{base.weights_sha256} {files_sha256([folder / HEAD_FILE])}".encode()).hexdigest()
+    files = [file for file in (folder / HEAD_FILE, folder / IMAGE_FILE) if file.exists()]
+    weights = hashlib.sha256(f"{base.weights_sha256} {files_sha256(files)}".encode()).hexdigest()
     preprocessing = hashlib.sha256(f"{base.preprocessing_hash} {config['pooling']}".encode()).hexdigest()
     return EmbedderSpec(
         role="semantic",

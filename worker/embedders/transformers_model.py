@@ -141,6 +141,10 @@ class TransformersEmbedder:
         side = self.preprocessing.side
         return int(self.encode_frames_tensor(torch.zeros(1, 3, side, side)).shape[1])
 
+    def pixels(self, images: Sequence[ByteImage]) -> Tensor:
+        """N images -> (N, 3, S, S), what the image tower takes."""
+        return torch.stack([prepare(image, self.preprocessing) for image in images])
+
     @torch.inference_mode()
     def encode_frames_tensor(self, pixels: Tensor) -> Tensor:
         output = self.model.get_image_features(pixel_values=pixels.to(self.device))

@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 from worker.embedders.base import Embedder, EmbedderError
 from worker.embedders.fine_tuned import DualHead, FineTunedEmbedder
 from worker.embedders.registry import load_semantic
+from worker.media.errors import MediaError
 from worker.training.distributed import World, wait_for_all
 from worker.training.epochs import (
     ALONE,
@@ -30,12 +31,12 @@ from worker.training.epochs import (
     scores_of,
 )
 from worker.training.errors import TrainingError
-from worker.training.features import Features, Interrupted, extract
+from worker.training.features import Features, Interrupted, extract, read_pictures
 from worker.training.filtering import filter_pairs
 from worker.training.manifest import Item, ManifestError, Problem, manifest_sha256, read_manifest
 from worker.training.precision import choose_device
 from worker.training.recipe import Recipe
-from worker.training.release import write_candidate
+from worker.training.release import Sample, write_candidate
 from worker.training.splits import SHARES, frozen_splits
 from worker.training.tier_a import CachedEncoder, HeadModel
 from worker.training.words import add_words
@@ -44,6 +45,7 @@ log = logging.getLogger(__name__)
 
 MIN_ITEMS = 20
 MIN_SPLIT = 2
+SAMPLE_ITEMS, SAMPLE_PICTURES = 100, 2  # that decide about the ONNX image tower
 FREE_BYTES = 2 * 1024**3
 
 
@@ -182,7 +184,8 @@ def train(
         },
     )
     if world.leads:
-        write_candidate(encoder.head(), encoder.write_base, embedder.spec.name, recipe, result)
+        sample = read_sample(splits["validation"])
+        write_candidate(encoder.head(), encoder.write_base, embedder.spec.name, recipe, result, sample)
     wait_for_all(world)
     report(Progress("done", 1.0))
     return result
@@ -242,6 +245,21 @@ def _tower_encoder(
 
     encoder = TowerEncoder(model, kept, embedder, cache, recipe, told, world)
     return encoder, broken, {"dropped": 0}
+
+
+def read_sample(items: list[Item]) -> Sample:
+    """The first items that can be read, with a few pictures each."""
+    sample = Sample([], [])
+    for item in items[: 2 * SAMPLE_ITEMS]:
+        try:
+            pictures = read_pictures(item, SAMPLE_PICTURES)
+        except (MediaError, OSError):
+            continue  # told as a problem of the run
+        sample.pictures.append(pictures)
+        sample.captions.append(list(item.captions))
+        if len(sample.pictures) == SAMPLE_ITEMS:
+            break
+    return sample
 
 
 def _refuse_few(count: int, broken: list[Problem]) -> None:

@@ -5,24 +5,50 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 from safetensors.torch import save_file
 
+from worker.embedders.base import Embedder
+from worker.embedders.bundled import BundledEmbedder
 from worker.embedders.export import export_text_tower
 from worker.embedders.fine_tuned import ARCHITECTURE, HEAD_FILE, DualHead, FineTunedEmbedder
+from worker.embedders.image_onnx import IMAGE_FILE, export_images, quantise_images
 from worker.embedders.registry import load_semantic
+from worker.embedders.transformers_model import TransformersEmbedder
 from worker.training.recipe import Recipe
+from worker.training.validation import Split, split_scores, total_rsum
+from worker.types import ByteImage
 
 if TYPE_CHECKING:
     from worker.training.loop import TrainingResult
 
 
+@dataclass(frozen=True)
+class Sample:
+    """Items of the validation split, to decide with: pictures and captions of each."""
+
+    pictures: list[list[ByteImage]]
+    captions: list[list[str]]
+
+
+CALIBRATION = 64  # pictures
+RECALL_LOSS = 1.0  # points of R@sum, 0..600
+FASTER = 1.1
+
+
 def write_candidate(
-    head: DualHead, write_base: Callable[[Path], None], name: str, recipe: Recipe, result: TrainingResult
+    head: DualHead,
+    write_base: Callable[[Path], None],
+    name: str,
+    recipe: Recipe,
+    result: TrainingResult,
+    sample: Sample,
 ) -> dict[str, float]:
     """Write ``result.candidate`` whole or not at all; returns the parity figures of the export.
 
@@ -44,6 +70,7 @@ def write_candidate(
     }
     (fresh / "config.json").write_text(json.dumps(settings, indent=2) + "\n")
     parity = export_text_tower(FineTunedEmbedder(fresh, base), fresh)
+    parity |= choose_image_tower(fresh, base, head, sample)
     (fresh / "export.json").write_text(json.dumps(parity))
     told = {"before": result.before, "after": result.after, "figures": result.figures, "best_epoch": result.best_epoch}
     (fresh / "metrics.json").write_text(json.dumps(told, indent=2) + "\n")
@@ -51,6 +78,56 @@ def write_candidate(
     shutil.rmtree(result.candidate, ignore_errors=True)
     os.replace(fresh, result.candidate)
     return parity
+
+
+def choose_image_tower(folder: Path, base: Embedder, head: DualHead, sample: Sample) -> dict[str, float]:
+    """Leave image.onnx in ``folder`` where it pays on a processor; returns the figures that decided.
+
+    int8 when recall on the sample falls by at most RECALL_LOSS points of R@sum and it is FASTER times as fast as torch;
+    else float32 when that is; else none.
+    """
+    pictures = [picture for item in sample.pictures for picture in item]
+    if not isinstance(base, BundledEmbedder | TransformersEmbedder) or len(pictures) < 2:
+        return {}
+    plain, small, target = folder / "plain.onnx", folder / "small.onnx", folder / IMAGE_FILE
+    figures = {"image_max_difference": export_images(base, head.video, plain, pictures[:CALIBRATION])}
+    quantise_images(base, plain, small, pictures[:CALIBRATION])
+    torch_seconds, exact = _sample_run(FineTunedEmbedder(folder, base), sample)
+    figures["image_rsum"] = exact
+    for title, file in (("int8", small), ("fp32", plain)):
+        file.replace(target)
+        seconds, reached = _sample_run(FineTunedEmbedder(folder, base), sample)
+        figures |= {f"image_{title}_rsum": reached, f"image_{title}_speed": torch_seconds / max(seconds, 1e-9)}
+        if reached >= exact - RECALL_LOSS and torch_seconds >= FASTER * seconds:
+            break
+        target.unlink()
+    for rest in (plain, small):
+        rest.unlink(missing_ok=True)
+    return figures
+
+
+def _sample_run(embedder: FineTunedEmbedder, sample: Sample) -> tuple[float, float]:
+    """Processor seconds for all pictures, and R@sum of both directions."""
+    embedder.encode_frames(sample.pictures[0])  # the first call prepares
+    began = time.process_time()
+    videos = np.stack([embedder.encode_clip(embedder.encode_frames(item)) for item in sample.pictures])
+    seconds = time.process_time() - began
+    texts = embedder.encode_text([caption for item in sample.captions for caption in item])
+    owner = np.repeat(np.arange(len(videos)), [len(item) for item in sample.captions])
+    return seconds, total_rsum(split_scores(texts, videos, Split(owner, np.arange(len(videos)))))
+
+
+def image_line(figures: dict[str, float]) -> str:
+    """What was decided about the image tower of processors, for the card."""
+    if "image_rsum" not in figures:
+        return ""
+    tried = [
+        f"{title} {figures[f'image_{title}_speed']:.2f} times as fast, R@sum {figures[f'image_{title}_rsum']:.1f}"
+        for title in ("int8", "fp32")
+        if f"image_{title}_speed" in figures
+    ]
+    torch_sum = f"{figures['image_rsum']:.1f}"
+    return f"Image tower as ONNX against torch (R@sum {torch_sum} on a validation sample): {'; '.join(tried)}."
 
 
 def model_card(name: str, weights_sha256: str, recipe: Recipe, result: TrainingResult, parity: dict[str, float]) -> str:
@@ -89,6 +166,7 @@ def model_card(name: str, weights_sha256: str, recipe: Recipe, result: TrainingR
             "",
             "The exported text tower differs from the trained one by at most "
             f"{parity['max_difference']:.1e} in any coordinate.",
+            image_line(parity),
             "",
         ]
     )
