@@ -30,7 +30,10 @@ from worker.types import ByteImage, FloatArray
 
 IMAGE_FILE = "image.onnx"
 # onnxruntime has no common class for what goes wrong with a file.
-ONNX_ERRORS = (ort_state.Fail, ort_state.InvalidProtobuf, ort_state.InvalidGraph, ort_state.NoSuchFile)
+ONNX_ERRORS = (
+    ort_state.Fail, ort_state.InvalidProtobuf, ort_state.InvalidGraph, ort_state.NoSuchFile, ort_state.NotImplemented,
+    ort_state.InvalidArgument, ort_state.RuntimeException,
+)  # fmt: skip
 OUTPUT = "unit_rows"  # the exporter gives inner values names such as "embedding"
 TOLERANCE = 2e-3
 BATCH = 16
@@ -70,10 +73,13 @@ class OnnxImages:
         return F.normalize(torch.from_numpy(found), dim=1)
 
 
-def open_images(folder: Path) -> OnnxImages | None:
-    """The ONNX tower of a folder, if it has one and no GPU does the work. Raises EmbedderError for a damaged file."""
+def open_images(folder: Path, *, processor: bool = False) -> OnnxImages | None:
+    """The ONNX tower of a folder, if it has one and no GPU does the work (``processor``: even then).
+
+    Raises EmbedderError for a damaged file.
+    """
     file = folder / IMAGE_FILE
-    if torch.cuda.is_available() or not file.exists():
+    if (torch.cuda.is_available() and not processor) or not file.exists():
         return None
     try:
         return OnnxImages(file)
