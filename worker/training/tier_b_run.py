@@ -23,6 +23,7 @@ from worker.training.features import Interrupted, identity_of, read_pictures, sa
 from worker.training.grad_cache import Embeddings, Tower, micro_batches
 from worker.training.losses.batch import PairBatch
 from worker.training.manifest import Item, Problem
+from worker.training.measuring import text_vectors
 from worker.training.mining import Mined
 from worker.training.precision import MicroBatch
 from worker.training.recipe import Recipe
@@ -120,11 +121,11 @@ class TowerEncoder:
         """What the frozen base says of the train captions (C, D) and items (N, D): the anchor."""
         part = self.parts["train"]
         videos = [self._base.encode_clip(self._base.encode_frames(self._cache.read(item))) for item in part.items]
-        return torch.from_numpy(self._base.encode_text(part.captions)), torch.from_numpy(np.stack(videos))
+        return torch.from_numpy(text_vectors(part.captions, self._base)), torch.from_numpy(np.stack(videos))
 
     def caption_vectors(self) -> np.ndarray:
         """Of the frozen base: they do not drift with training."""
-        return self._base.encode_text(self.parts["train"].captions)
+        return text_vectors(self.parts["train"].captions, self._base)
 
     def arrange(self, order: np.ndarray, mined: Mined | None) -> np.ndarray:
         """Every pair followed by a caption of a video that was mined for it: hard negatives meet in the batch."""
@@ -160,7 +161,9 @@ class TowerEncoder:
             facts |= self._word_facts(captions, tokens)
 
         def loss(rows: Embeddings) -> Tensor:
-            gathered = gather_rows({**rows, **facts}, self.world)
+            # All on one device: what gathers between GPUs moves nothing of the processor's.
+            told = {name: tensor.to(self.model.device) for name, tensor in facts.items()}
+            gathered = gather_rows({**rows, **told}, self.world)
             return objective(self._batch(gathered), anchor_term(gathered))
 
         def attempt(size: int) -> None:
