@@ -38,16 +38,28 @@ def save_checkpoint(
     fresh.mkdir(parents=True)
     tensors = {f"{name}.{k}": v.contiguous() for name, m in modules.items() for k, v in m.state_dict().items()}
     save_file({**tensors, **_optimizer_tensors(optimizer)}, fresh / "state.safetensors")
-    (fresh / "progress.json").write_text(json.dumps(progress))
-    shutil.rmtree(folder, ignore_errors=True)
+    # Written last and whole: a folder that holds it is complete.
+    (fresh / "progress.part").write_text(json.dumps(progress))
+    os.replace(fresh / "progress.part", fresh / "progress.json")
+    old = folder.with_name(folder.name + ".old")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        os.replace(folder, old)
     os.replace(fresh, folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def whole_checkpoint(folder: Path) -> Path | None:
+    """Where the newest complete checkpoint lies: a kill between two renames leaves it under another name."""
+    names = (folder, folder.with_name(folder.name + ".new"), folder.with_name(folder.name + ".old"))
+    return next((name for name in names if (name / "progress.json").exists()), None)
 
 
 def load_checkpoint(
     folder: Path, modules: dict[str, Any], optimizer: torch.optim.Optimizer | None = None
 ) -> dict[str, Any] | None:
     """Restore what ``save_checkpoint`` wrote and return its progress, or None if there is none yet."""
-    whole = next((f for f in (folder, folder.with_name(folder.name + ".new")) if (f / "progress.json").exists()), None)
+    whole = whole_checkpoint(folder)
     if whole is None:
         return None
     tensors = load_file(whole / "state.safetensors")

@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from worker.embedders.fine_tuned import DualHead
-from worker.training.checkpoint import load_checkpoint, save_checkpoint
+from worker.training.checkpoint import load_checkpoint, save_checkpoint, whole_checkpoint
 from worker.training.distributed import World, any_process, wait_for_all
 from worker.training.errors import TrainingError
 from worker.training.events import EventLog
@@ -133,6 +133,7 @@ def run_epochs(
     """
     model, captions = encoder.model, len(encoder.split("train").owner)
     size = batch_size(recipe, captions)
+    size = max(size - size % world.size, world.size)  # shares of the processes must be equal
     steps = max(captions // size, 1)
     optimizer = torch.optim.AdamW(encoder.parameter_groups(), lr=recipe.rate)  # type: ignore[arg-type]
     state, mined = _resume(folder, encoder, optimizer, identity)
@@ -156,7 +157,8 @@ def run_epochs(
                 optimizer.zero_grad(set_to_none=True)
                 objective = StepObjective(recipe, guard, progress, state.epoch, done)
                 encoder.step(pairs, mined, rng, objective)
-                nn.utils.clip_grad_norm_(model.parameters(), CLIP_NORM)
+                norm = float(nn.utils.clip_grad_norm_(model.parameters(), CLIP_NORM))
+                guard.check_gradient(norm, done)
                 optimizer.step()
                 state.step, done = state.step + 1, done + 1
                 point = {"step": done, "epoch": state.epoch + state.step / steps, **objective.told}
@@ -277,9 +279,9 @@ def _resume(
     folder: Path, encoder: Encoder, optimizer: torch.optim.Optimizer, identity: dict[str, str]
 ) -> tuple[RunState, Mined | None]:
     """The state of the last checkpoint, or a fresh one; a checkpoint of other data or another recipe is an error."""
-    progress_file = folder / "checkpoint" / "progress.json"
-    if progress_file.exists():
-        found = json.loads(progress_file.read_text())["identity"]
+    whole = whole_checkpoint(folder / "checkpoint")
+    if whole is not None:
+        found = json.loads((whole / "progress.json").read_text())["identity"]
         differing = [name for name in identity if found.get(name) != identity[name]]
         if differing:
             what = ", ".join(name.removesuffix("_sha256") for name in differing)
@@ -287,10 +289,10 @@ def _resume(
                 "checkpoint", f"The checkpoint of this run was made with another {what}. Start a new run instead."
             )
     progress = load_checkpoint(folder / "checkpoint", {"model": encoder.saved}, optimizer)
-    if progress is None:
+    if progress is None or whole is None:
         return RunState(), None
     encoder.take_notes(progress["notes"])
-    tensors = load_file(folder / "checkpoint" / "state.safetensors")
+    tensors = load_file(whole / "state.safetensors")
     mined = None
     if "mined.video_of_text" in tensors:
         mined = Mined(tensors["mined.video_of_text"].numpy(), tensors["mined.text_of_video"].numpy(), {})

@@ -145,6 +145,15 @@ class DivergenceGuard:
                 f"{step}, best {self._best:.3g}). Lower rate in the recipe, to a third for a start.",
             )
 
+    def check_gradient(self, norm: float, step: int) -> None:
+        """Call before the optimiser steps: one such step would leave no weight that is a number."""
+        if not math.isfinite(norm):
+            raise TrainingError(
+                "diverged",
+                f"The gradient became {norm} at step {step}. Lower rate (and backbone_rate) in the recipe, to a third "
+                "for a start; the last checkpoint is still good.",
+            )
+
     def state(self) -> dict[str, Any]:
         return {"average": self._average, "seen": self._seen, "best": self._best, "above": self._above}
 
