@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from safetensors.torch import load_file
 
 from worker.embedders.base import Embedder, EmbedderError
@@ -33,6 +34,8 @@ from worker.training.epochs import (
 from worker.training.errors import TrainingError
 from worker.training.features import Features, Interrupted, extract, read_pictures
 from worker.training.filtering import filter_pairs
+from worker.training.losses import combined
+from worker.training.losses.batch import PairBatch
 from worker.training.manifest import Item, ManifestError, Problem, manifest_sha256, read_manifest
 from worker.training.precision import choose_device
 from worker.training.recipe import Recipe
@@ -112,6 +115,7 @@ def open_base(folder: Path) -> Embedder:
 def check(manifest: Path, recipe: Recipe, model_folder: Path, folder: Path) -> Estimate:
     """All that can be known before an hour is spent. Raises TrainingError with what to do. Loads the model: seconds."""
     choose_device(needs_gpu=recipe.needs_gpu)
+    _check_losses(recipe)
     items, problems, _ = read_data(manifest)
     folder.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(folder).free
@@ -130,6 +134,21 @@ def check(manifest: Path, recipe: Recipe, model_folder: Path, folder: Path) -> E
     seconds = 30 + len(items) * recipe.frames * 2 * a_frame + captions * 0.25 * a_frame
     seconds += recipe.epochs * captions * (2e-4 if recipe.tier == "A" else 3 * recipe.frames * a_frame)
     return Estimate(seconds, len(items), captions, problems)
+
+
+def _check_losses(recipe: Recipe) -> None:
+    """Two made-up pairs: a setting that a loss refuses is told now and not after the pictures are embedded."""
+    rows = F.normalize(torch.randn(2, 2, 4, generator=torch.Generator().manual_seed(0)), dim=-1)
+    seen = torch.ones(2, 2, dtype=torch.bool)
+    batch = PairBatch(
+        text=rows[:, 0], video=rows[:, 1], positive=torch.eye(2, dtype=torch.bool), scale=torch.tensor(20.0),
+        weight=torch.ones(2), words=rows, word_mask=seen, word_weight=torch.tensor([[2.0, 1.0], [2.0, 1.0]]),
+        frames=rows, frame_mask=seen,
+    )  # fmt: skip
+    try:
+        combined(batch, recipe.losses, recipe.settings)
+    except ValueError as error:  # LossError is one
+        raise TrainingError("recipe", f"The losses of the recipe cannot be used: {error}.") from error
 
 
 def train(
@@ -211,10 +230,10 @@ def _cached_encoder(
     cache = folder.parent / "features"
     items = [item for part in splits.values() for item in part]
     features, broken = extract(items, base, cache, frames=recipe.frames, progress=_embedding(report), stopped=stopped)
-    _refuse_few(len(features), broken)
     if recipe.needs_words():
         features = add_words(features, base, {item.id for item in splits["train"]}, cache, stopped)
     parts = {name: _part(features, chosen) for name, chosen in splits.items()}
+    _refuse_few(parts, broken)
     parts["train"], filtered = _filtered(parts["train"], recipe)
     return CachedEncoder(HeadModel(head), parts, recipe, _base_folder(embedder, model_folder)), broken, filtered
 
@@ -237,7 +256,7 @@ def _tower_encoder(
     broken = cache.fill(items, _embedding(report), stopped)
     unread = {problem.id for problem in broken}
     kept = {name: [item for item in part if item.id not in unread] for name, part in splits.items()}
-    _refuse_few(sum(map(len, kept.values())), broken)
+    _refuse_few(kept, broken)
     model = open_tier_b(model_folder, recipe, choose_device(needs_gpu=recipe.needs_gpu))
 
     def told(message: str) -> None:
@@ -262,10 +281,15 @@ def read_sample(items: list[Item]) -> Sample:
     return sample
 
 
-def _refuse_few(count: int, broken: list[Problem]) -> None:
+def _refuse_few(parts: Mapping[str, Sized], broken: list[Problem]) -> None:
+    """Of the splits' items that can be read."""
+    first = f" The first problem: {broken[0].message}" if broken else ""
+    count = sum(map(len, parts.values()))
     if count < MIN_ITEMS:
-        first = f" The first problem: {broken[0].message}" if broken else ""
         raise TrainingError("empty_data", f"Only {count} items have media that can be read.{first}")
+    small = [name for name in SHARES if len(parts.get(name, ())) < MIN_SPLIT]
+    if small:
+        raise TrainingError("empty_data", f"Too few items of {' and '.join(small)} have media that can be read.{first}")
 
 
 def start_head(embedder: Embedder, recipe: Recipe) -> tuple[Embedder, DualHead]:
