@@ -15,11 +15,12 @@ import sys
 import threading
 from pathlib import Path
 
+from worker.embedders.base import EmbedderError
 from worker.training.distributed import joined_world
 from worker.training.epochs import Progress, Stopped
 from worker.training.errors import TrainingError
 from worker.training.loop import train
-from worker.training.recipe import load_recipe, recipe_from
+from worker.training.recipe import Recipe, load_recipe, recipe_from
 
 
 def _tell(progress: Progress) -> None:
@@ -29,6 +30,14 @@ def _tell(progress: Progress) -> None:
         print(
             f"{100 * progress.fraction:5.1f} % {progress.stage} {progress.message} {figures}".rstrip(), file=sys.stderr
         )
+
+
+def _recipe_file(file: Path) -> Recipe:
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise TrainingError("recipe", f"{file} is no recipe that can be read: {error}.") from error
+    return recipe_from(values)
 
 
 def main() -> int:
@@ -43,14 +52,14 @@ def main() -> int:
         signal.signal(number, lambda *_: stop.set())
     try:
         given = Path(args.recipe)
-        recipe = recipe_from(json.loads(given.read_text())) if given.suffix == ".json" else load_recipe(args.recipe)
+        recipe = _recipe_file(given) if given.suffix == ".json" else load_recipe(args.recipe)
         with joined_world() as world:
             result = train(
                 args.manifest, recipe, args.model, args.out,
                 report=_tell if world.leads else lambda _: None, stopped=stop.is_set, world=world,
             )  # fmt: skip
-    except TrainingError as error:
-        print(error.message, file=sys.stderr)
+    except (TrainingError, EmbedderError) as error:
+        print(error, file=sys.stderr)
         return 1
     except Stopped:
         print("Stopped; the same command goes on from the checkpoint.", file=sys.stderr)

@@ -66,8 +66,9 @@ def recipe_from(values: dict[str, Any]) -> Recipe:
         raise TrainingError(
             "recipe", "A recipe of tier B trains nothing without lora_rank or unfrozen_blocks; set one of them above 0."
         )
-    known = {f.name for f in fields(Recipe)}
-    return Recipe(**{name: value for name, value in values.items() if name in known})
+    types = {f.name: f.type for f in fields(Recipe)}
+    # JSON knows no integers: the schema takes 30.0 for one, and ranges and slices do not.
+    return Recipe(**{name: int(v) if types[name] == "int" else v for name, v in values.items() if name in types})
 
 
 def load_recipe(name: str) -> Recipe:
