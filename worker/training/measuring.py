@@ -6,13 +6,14 @@ by its best clip. A list of frames is one clip: every picture is encoded and ``e
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from worker.embedders.base import Embedder
 from worker.evaluation.directions import BothDirections, both_directions
@@ -60,13 +61,21 @@ def read_picture(path: Path) -> ByteImage:
                 raise MediaError("too_large_picture", detail=f"{image.width}x{image.height}")
             # Large photographs are decoded at a fraction of their size where the format can.
             image.draft("RGB", (1024, 1024))
-            return np.asarray(image.convert("RGB"))
+            return np.asarray(_upright(image).convert("RGB"))
     except Image.DecompressionBombError as error:
         raise MediaError("too_large_picture", detail=str(error)) from error
     except FileNotFoundError as error:
         raise MediaError("missing", f"There is no file {path}.") from error
     except (OSError, ValueError, SyntaxError, EOFError) as error:  # what Pillow's readers raise for damaged files
         raise MediaError("damaged", f"{path.name} is no picture that can be read ({error}).") from error
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Turned as its EXIF says; broken EXIF says nothing."""
+    try:
+        return ImageOps.exif_transpose(image)
+    except (ArithmeticError, LookupError, SyntaxError, TypeError, ValueError, struct.error):
+        return image
 
 
 def clip_vectors(
