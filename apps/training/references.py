@@ -52,6 +52,12 @@ class References:
 
     def file(self, name: str) -> str:
         """An absolute path below the folders that may be read; relative ones are looked for in each of them."""
+        try:
+            return self._file(name)
+        except (OSError, ValueError) as error:  # a name that is too long, or that no file can have
+            raise Refused(name) from error
+
+    def _file(self, name: str) -> str:
         path = Path(name)
         if path.is_absolute():
             if self.any_path or any(root in path.resolve().parents for root in self._roots):

@@ -71,14 +71,16 @@ def _write(job: RunningJob, dataset: Dataset, items: list[Item], problems: list[
         )  # fmt: skip
 
 
-def _write_lines(lines: Iterable[Line | None], path: Path, job: RunningJob) -> int:
-    """How many were written. None keeps the number of a line that was refused."""
+def _write_lines(lines: Iterable[Line | str | None], path: Path, job: RunningJob) -> int:
+    """How many were written. None keeps the number of a line that was refused, a text stays as it is."""
     count = 0
     with path.open("w", encoding="utf-8") as file:
         for line in lines:
             job.check()
-            file.write(("" if line is None else json.dumps(line, ensure_ascii=False)) + "\n")
-            count += line is not None
+            # Escapes stay escapes: half a character, which the manifest's reader names, cannot be written as UTF-8.
+            text = line if isinstance(line, str) else "" if line is None else json.dumps(line)
+            file.write(text + "\n")
+            count += bool(text.strip())
     return count
 
 
