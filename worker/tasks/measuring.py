@@ -138,7 +138,7 @@ def _readable(path: Path) -> list[Item]:
 
 def _trained(training: TrainingRun) -> set[str]:
     """Groups and files that the run trained or chose its best epoch on."""
-    items, _ = read_manifest(Path(training.dataset.path))
+    items = _read(Path(training.dataset.path), "")
     held_out = {item.id for item in _readable(training.dataset.held_out_path)}
     return {name for item in items if item.id not in held_out for name in _sources(item)}
 
