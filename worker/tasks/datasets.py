@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from django.db import transaction
 
@@ -107,13 +107,23 @@ def _json_lines(path: Path) -> Iterator[Line | str]:
             yield value if isinstance(value, dict) else text.rstrip("\n")
 
 
+def _rows(file: TextIO, dialect: type[csv.Dialect]) -> Iterator[dict[Any, Any]]:
+    rows = csv.DictReader(file, dialect=dialect)
+    try:
+        yield from rows
+    except csv.Error as error:  # most often a quotation mark that is never closed
+        raise JobFailed(
+            "schema", f"Line {rows.line_num} of the table cannot be read ({error}). Look for a quotation mark too many."
+        ) from error
+
+
 def _csv_lines(path: Path) -> Iterator[Line | str]:
     """Rows of one video are one line; the columns are video, caption(s), id, group and weight."""
     with path.open(encoding="utf-8", newline="") as file:
         dialect = csv_dialect(file.readline())
         file.seek(0)
         found: dict[str, Line] = {}
-        for row in csv.DictReader(file, dialect=dialect):
+        for row in _rows(file, dialect):
             values = {(name or "").strip().lower(): (text or "").strip() for name, text in row.items() if name}
             caption, video = values.get("caption") or values.get("captions", ""), values.get("video", "")
             line = found.setdefault(
