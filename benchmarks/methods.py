@@ -270,6 +270,7 @@ def main() -> None:
     parser.add_argument("--pack", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first", type=int, default=0, help="the seed to begin with")
     parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--threads", type=int, default=2)
@@ -282,7 +283,9 @@ def main() -> None:
     log.info("%s", {name: (len(part), len(part.captions)) for name, part in data.items()})
     wanted = [m for m in METHODS if not args.only or m in args.only or m == "InfoNCE"]
     results: dict[str, list[dict[str, Any]]] = {method: [] for method in wanted}
-    for seed in range(args.seeds):  # seed by seed: a table of all methods exists early
+    # Seed by seed: a table of all methods exists early, and two processes can begin with different ones.
+    seeds = [(args.first + i) % args.seeds for i in range(args.seeds)]
+    for seed in seeds:
         for method in wanted:
             results[method].append(run(method, seed, data, args.out, args.epochs, args.batch))
     if RERANKED in wanted:
