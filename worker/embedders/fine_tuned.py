@@ -69,14 +69,9 @@ class DualHead(nn.Module):
 
 
 class FineTunedEmbedder:
-    """See ``worker.embedders.base.Embedder``. ``base`` is the embedder of the folder's ``base/``.
+    """See ``worker.embedders.base.Embedder``. ``base`` is the embedder of the folder's ``base/``."""
 
-    ``processor``: pictures as workers without a GPU embed them, also where there is one.
-    """
-
-    def __init__(
-        self, folder: Path, base: Embedder, *, name: str = "", revision: str = "", processor: bool = False
-    ) -> None:
+    def __init__(self, folder: Path, base: Embedder, *, name: str = "", revision: str = "") -> None:
         try:
             self.config: dict[str, Any] = json.loads((folder / "config.json").read_text())
             self.base = base
@@ -87,7 +82,7 @@ class FineTunedEmbedder:
                 f"The fine-tuned model in {folder} cannot be read ({error}). Train it again, or roll back."
             ) from error
         self.head.eval()
-        self._images = open_images(folder, processor=processor)
+        self._images = open_images(folder)
         self.spec = fine_tuned_spec(folder, base.spec, name=name, revision=revision)
 
     @torch.inference_mode()

@@ -73,13 +73,13 @@ class OnnxImages:
         return F.normalize(torch.from_numpy(found), dim=1)
 
 
-def open_images(folder: Path, *, processor: bool = False) -> OnnxImages | None:
-    """The ONNX tower of a folder, if it has one and no GPU does the work (``processor``: even then).
+def open_images(folder: Path) -> OnnxImages | None:
+    """The ONNX tower of a folder, if it has one: then everywhere, so that one version has one kind of vectors.
 
     Raises EmbedderError for a damaged file.
     """
     file = folder / IMAGE_FILE
-    if (torch.cuda.is_available() and not processor) or not file.exists():
+    if not file.exists():
         return None
     try:
         return OnnxImages(file)

@@ -122,12 +122,12 @@ def _csv_lines(path: Path) -> Iterator[Line | str]:
     with path.open(encoding="utf-8", newline="") as file:
         dialect = csv_dialect(file.readline())
         file.seek(0)
-        found: dict[str, Line] = {}
+        found: dict[tuple[str, str], Line] = {}  # one id with two videos stays two lines: the reader says "duplicate"
         for row in _rows(file, dialect):
             values = {(name or "").strip().lower(): (text or "").strip() for name, text in row.items() if name}
             caption, video = values.get("caption") or values.get("captions", ""), values.get("video", "")
             line = found.setdefault(
-                values.get("id") or video or f"row {len(found) + 1}",
+                (values.get("id") or video or f"row {len(found) + 1}", video),
                 {"id": values.get("id") or video, "video": video, "captions": []},
             )
             if caption and caption not in line["captions"]:

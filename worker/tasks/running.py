@@ -70,6 +70,7 @@ class RunningJob:
         self.arguments = job.arguments
         self.attempt = job.attempts
         self._started = time.monotonic()
+        self._first_fraction: float | None = None
         self._saved = 0.0
         self._lost = threading.Event()
         self._cancelled = threading.Event()
@@ -105,7 +106,10 @@ class RunningJob:
         if now - self._saved < SAVE_PROGRESS_SECONDS and fraction < 1.0:
             return
         self._saved = now
-        left = (now - self._started) * (1 - fraction) / fraction if fraction > 0.02 else None
+        if self._first_fraction is None:  # an attempt may go on where an earlier one stopped
+            self._first_fraction, self._started = fraction, now
+        done = fraction - self._first_fraction
+        left = (now - self._started) * (1 - fraction) / done if done > 0.02 else None
         if not self._mine().update(stage=stage, percent=round(100 * fraction, 1), seconds_left=left):
             self._lost.set()
             self.check()

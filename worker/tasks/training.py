@@ -100,7 +100,14 @@ def _unchanged(manifest: Path, sha256: str) -> None:
         items, problems = read_manifest(manifest)
     except ManifestError as error:
         raise JobFailed(error.code, error.message) from error
-    if not problems and manifest_sha256(items) != sha256:
+    if problems:
+        # Without some items the others could change sides, and the run would train on what it is measured on.
+        raise JobFailed(
+            "manifest",
+            f"{len(problems)} items of the dataset cannot be found any more, the first: {problems[0]} "
+            "Bring the files back, or make the dataset again.",
+        )
+    if manifest_sha256(items) != sha256:
         raise JobFailed(
             "manifest", "The files of the dataset were changed after it was frozen. Make the dataset again."
         )

@@ -44,6 +44,7 @@ class Features:
     word_start: np.ndarray | None = None  # (C + 1,) int64
     word_weight: np.ndarray | None = None  # (sum of L_c,) float32
     word_tfidf: np.ndarray | None = None  # (sum of L_c,) float32
+    masked: np.ndarray | None = None  # (C, Dt) float16: captions without significant words; a zero row has none
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -82,6 +83,7 @@ class Features:
             texts=self.texts[captions],
             owner=self.owner[captions],
             weight=self.weight[captions],
+            masked=None if self.masked is None else self.masked[captions],
         )
         if self.words is None or self.word_start is None:
             return fewer
@@ -164,7 +166,7 @@ def extract(
         captions=captions,
         frames=np.concatenate(vectors).astype(np.float16) if vectors else np.empty((0, embedder.spec.dim), np.float16),
         frame_start=starts_of(np.array([len(v) for v in vectors], np.int64)),
-        texts=_texts(captions, embedder, cache, stopped).astype(np.float16),
+        texts=embed_texts(captions, embedder, cache, stopped).astype(np.float16),
         owner=np.repeat(np.arange(len(kept)), [len(item.captions) for item in kept]),
         weight=np.repeat(np.array([item.weight for item in kept], np.float32), [len(i.captions) for i in kept]),
         group=np.array(source_numbers(kept), np.int64),
@@ -183,20 +185,25 @@ def _media_shard(
     """Per item its (F, D) unit vectors, or the reason why it has none."""
     key = json.dumps([embedder.spec.weights_sha256, embedder.spec.preprocessing_hash, frames, *map(identity_of, part)])
     file = cache / f"media-{hashlib.sha256(key.encode()).hexdigest()[:32]}.npz"
-    if not file.exists():
-        found: dict[str, np.ndarray] = {}
-        for number, item in enumerate(part):
+    found: dict[str, np.ndarray] = {}
+    if file.exists():
+        with np.load(file) as stored:
+            found = dict(stored)
+    # What could not be read is tried again: it may have been a passing fault.
+    open_items = [(number, item) for number, item in enumerate(part) if f"v{number}" not in found]
+    if open_items:
+        for number, item in open_items:
             if stopped():
                 raise Interrupted
+            found.pop(f"e{number}", None)
             try:
                 found[f"v{number}"] = embedder.encode_frames(read_pictures(item, frames)).astype(np.float16)
             except (MediaError, OSError) as error:
                 found[f"e{number}"] = np.array(str(error) or type(error).__name__)
         save_arrays(file, found)
-    with np.load(file) as stored:
-        for number in range(len(part)):
-            name = f"v{number}"
-            yield stored[name].astype(np.float32) if name in stored else str(stored[f"e{number}"])
+    for number in range(len(part)):
+        name = f"v{number}"
+        yield found[name].astype(np.float32) if name in found else str(found[f"e{number}"])
 
 
 def identity_of(item: Item) -> list[object]:
@@ -205,7 +212,8 @@ def identity_of(item: Item) -> list[object]:
     return [[str(p), p.stat().st_size, p.stat().st_mtime_ns] if p.exists() else [str(p)] for p in paths]
 
 
-def _texts(captions: list[str], embedder: Embedder, cache: Path, stopped: Callable[[], bool]) -> FloatArray:
+def embed_texts(captions: list[str], embedder: Embedder, cache: Path, stopped: Callable[[], bool]) -> FloatArray:
+    """C texts -> (C, D), kept in ``cache``."""
     key = json.dumps([embedder.spec.weights_sha256, embedder.spec.preprocessing_hash, captions])
     file = cache / f"texts-{hashlib.sha256(key.encode()).hexdigest()[:32]}.npz"
     if not file.exists():

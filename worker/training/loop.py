@@ -42,7 +42,7 @@ from worker.training.recipe import Recipe
 from worker.training.release import Sample, write_candidate
 from worker.training.splits import SHARES, frozen_splits
 from worker.training.tier_a import CachedEncoder, HeadModel
-from worker.training.words import add_words
+from worker.training.words import add_masked, add_words
 
 log = logging.getLogger(__name__)
 
@@ -118,14 +118,15 @@ def check(manifest: Path, recipe: Recipe, model_folder: Path, folder: Path) -> E
     _check_losses(recipe)
     items, problems, _ = read_data(manifest)
     folder.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(folder).free
-    if free < FREE_BYTES:
+    embedder = open_base(model_folder)
+    free, needed = shutil.disk_usage(folder).free, needed_bytes(recipe, len(items), embedder.spec.image_side)
+    if free < needed:
         raise TrainingError(
             "no_disk",
-            f"Only {free / 1e9:.1f} GB are free where training writes; it needs {FREE_BYTES / 1e9:.0f} GB. Make room.",
+            f"Only {free / 1e9:.1f} GB are free where training writes; it needs {needed / 1e9:.1f} GB. Make room.",
         )
-    embedder = open_base(model_folder)
     pictures = [np.zeros((256, 256, 3), np.uint8)] * 8
+    embedder.encode_frames(pictures)  # the first call prepares
     began = time.monotonic()
     embedder.encode_frames(pictures)
     a_frame = (time.monotonic() - began) / len(pictures)
@@ -149,6 +150,12 @@ def _check_losses(recipe: Recipe) -> None:
         combined(batch, recipe.losses, recipe.settings)
     except ValueError as error:  # LossError is one
         raise TrainingError("recipe", f"The losses of the recipe cannot be used: {error}.") from error
+
+
+def needed_bytes(recipe: Recipe, items: int, side: int) -> int:
+    """Room for checkpoints and the candidate, and in tier B for decoded pictures of at most twice the tower's side."""
+    pictures = items * recipe.frames * 3 * (2 * side) ** 2 * 2 if recipe.tier == "B" else 0  # 2: wide pictures
+    return FREE_BYTES + pictures
 
 
 def train(
@@ -231,7 +238,10 @@ def _cached_encoder(
     items = [item for part in splits.values() for item in part]
     features, broken = extract(items, base, cache, frames=recipe.frames, progress=_embedding(report), stopped=stopped)
     if recipe.needs_words():
-        features = add_words(features, base, {item.id for item in splits["train"]}, cache, stopped)
+        trained = {item.id for item in splits["train"]}
+        features = add_words(features, base, trained, cache, stopped)
+        if "s3" in recipe.losses:
+            features = add_masked(features, base, trained, cache, recipe.seed, stopped)
     parts = {name: _part(features, chosen) for name, chosen in splits.items()}
     _refuse_few(parts, broken)
     parts["train"], filtered = _filtered(parts["train"], recipe)
@@ -249,7 +259,7 @@ def _tower_encoder(
     world: World,
 ) -> Made:
     from worker.training.tier_b import open_tier_b
-    from worker.training.tier_b_run import PictureCache, TowerEncoder
+    from worker.training.tier_b_run import PictureCache, TowerEncoder, filtered_items
 
     cache = PictureCache(folder.parent / "pictures", recipe.frames, embedder.spec.image_side)
     items = [item for part in splits.values() for item in part]
@@ -257,13 +267,16 @@ def _tower_encoder(
     unread = {problem.id for problem in broken}
     kept = {name: [item for item in part if item.id not in unread] for name, part in splits.items()}
     _refuse_few(kept, broken)
+    filtered: dict[str, Any] = {"dropped": 0}
+    if recipe.filter_percentile:
+        kept["train"], filtered = filtered_items(kept["train"], cache, embedder, recipe.filter_percentile)
     model = open_tier_b(model_folder, recipe, choose_device(needs_gpu=recipe.needs_gpu))
 
     def told(message: str) -> None:
         report(Progress("training", FIRST_FRACTION, message=message))
 
     encoder = TowerEncoder(model, kept, embedder, cache, recipe, told, world)
-    return encoder, broken, {"dropped": 0}
+    return encoder, broken, filtered
 
 
 def read_sample(items: list[Item]) -> Sample:

@@ -68,7 +68,8 @@ def recipe_from(values: dict[str, Any]) -> Recipe:
         )
     types = {f.name: f.type for f in fields(Recipe)}
     # JSON knows no integers: the schema takes 30.0 for one, and ranges and slices do not.
-    return Recipe(**{name: int(v) if types[name] == "int" else v for name, v in values.items() if name in types})
+    typed: dict[str, Any] = {name: int(v) if types[name] == "int" else v for name, v in values.items() if name in types}
+    return Recipe(**typed)
 
 
 def load_recipe(name: str) -> Recipe:

@@ -126,6 +126,9 @@ class CachedEncoder:
                 batch.word_weight = torch.from_numpy(ragged(f.word_weight, f.word_start, pairs, MAX_WORDS)[0])
             if f.word_tfidf is not None:
                 batch.word_tfidf = torch.from_numpy(ragged(f.word_tfidf, f.word_start, pairs, MAX_WORDS)[0])
+        if f.masked is not None:
+            there = torch.from_numpy(f.masked[pairs].any(1)).float()[:, None]
+            batch.hard_text = (head.text(torch.from_numpy(f.masked[pairs].astype(np.float32))) * there)[:, None]
         if mined is not None:
             self._add_mined(batch, pairs, mined)
         return batch, anchor

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from worker.training import grad_cache
 from worker.training.augment import crop_clip, drop_frames
 from worker.training.distributed import World, average_gradients, gather_rows, positive_mask, same_start
 from worker.training.features import Interrupted, identity_of, read_pictures, save_arrays
+from worker.training.filtering import filter_pairs
 from worker.training.grad_cache import Embeddings, Tower, micro_batches
 from worker.training.losses.batch import PairBatch
 from worker.training.manifest import Item, Problem
@@ -39,7 +41,7 @@ class PictureCache:
     """Decoded pictures of each item, on disk as one file an item: a video is decoded once, not once an epoch."""
 
     def __init__(self, folder: Path, frames: int, shortest: int) -> None:
-        """``shortest``: pictures are reduced until their short side is about that many pixels."""
+        """``shortest``: pictures are reduced until their short side is at most four times that many pixels."""
         self._folder, self._frames, self._shortest = folder, frames, shortest
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -72,6 +74,21 @@ class PictureCache:
     def read(self, item: Item) -> list[ByteImage]:
         with np.load(self._file(item)) as stored:
             return [stored[str(i)] for i in range(len(stored.files))]
+
+
+def filtered_items(
+    items: Sequence[Item], cache: PictureCache, base: Embedder, percentile: float
+) -> tuple[list[Item], dict[str, Any]]:
+    """The items without the captions that the base finds least alike, and the report. One without captions goes."""
+    part = Part(items, {item.id: 0 for item in items})
+    videos = np.stack([base.encode_clip(base.encode_frames(cache.read(item))) for item in items])
+    similarity = (text_vectors(part.captions, base) * videos[part.owner]).sum(1)
+    found = filter_pairs(similarity, part.owner, percentile=percentile)
+    left: dict[int, list[str]] = {}
+    for place in np.flatnonzero(found.keep):
+        left.setdefault(int(part.owner[place]), []).append(part.captions[place])
+    kept = [replace(items[number], captions=tuple(captions)) for number, captions in sorted(left.items())]
+    return kept, found.report([item.id for item in items], part.captions)
 
 
 class Part:

@@ -14,8 +14,8 @@ import numpy as np
 from worker.embedders.base import Embedder, EmbedderError
 from worker.embedders.words import encode_words
 from worker.training.errors import TrainingError
-from worker.training.features import Features, Interrupted, save_arrays, starts_of
-from worker.training.significance import WordStatistics, word_weights
+from worker.training.features import Features, Interrupted, embed_texts, save_arrays, starts_of
+from worker.training.significance import WordStatistics, mask_significant, split_words, word_weights
 
 BATCH = 64
 
@@ -36,6 +36,22 @@ def add_words(
     spans = [words[a:b] for a, b in itertools.pairwise(starts)]
     trained = [features.ids[item] in train_ids for item in features.owner]
     return with_words(features, vectors, starts, spans, trained)
+
+
+def add_masked(
+    features: Features, base: Embedder, train_ids: set[str], cache: Path, seed: int, stopped: Callable[[], bool]
+) -> Features:
+    """The same features with every caption embedded again without up to three significant words (S3)."""
+    rng = np.random.default_rng(seed)
+    spans = [split_words(caption) for caption in features.captions]
+    words = [[caption[a:b] for a, b in some] for caption, some in zip(features.captions, spans, strict=True)]
+    trained = [features.ids[item] in train_ids for item in features.owner]
+    statistics = WordStatistics.of(some for some, counts in zip(words, trained, strict=True) if counts)
+    masked = [mask_significant(caption, statistics, rng) for caption in features.captions]
+    vectors = np.zeros((len(masked), base.spec.dim), np.float16)
+    there = [number for number, text in enumerate(masked) if text]
+    vectors[there] = embed_texts([masked[number] or "" for number in there], base, cache, stopped).astype(np.float16)
+    return replace(features, masked=vectors)
 
 
 def with_words(

@@ -66,7 +66,7 @@ def test_towers_train_and_the_candidate_serves(make, manifest: Path, tmp_path: P
         {"lora_rank": 4, "unfrozen_blocks": 0},
         {"losses": {"info_nce": 1.0, "dmae": 0.5, "s3": 0.2}},
         {"mining": True, "epochs": 3, "pooling": "attention"},
-        {"anchor": 0.5, "epochs": 1},
+        {"anchor": 0.5, "epochs": 1, "filter_percentile": 20.0},
     ],
 )
 def test_recipes_of_tier_b_run(change: dict[str, object], manifest: Path, tmp_path: Path) -> None:
