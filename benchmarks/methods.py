@@ -30,7 +30,9 @@ import torch
 from safetensors.torch import load_file
 
 from worker.embedders.fine_tuned import DualHead
-from worker.evaluation.retrieval import CUTOFFS, bootstrap_interval, ranks, relevance_of
+from worker.evaluation.directions import both_directions
+from worker.evaluation.intervals import mean_interval
+from worker.evaluation.retrieval import CUTOFFS
 from worker.training.epochs import run_epochs
 from worker.training.features import Features, ragged, save_arrays, starts_of
 from worker.training.imagesets import ImageRow
@@ -139,13 +141,10 @@ def per_video(encoder: CachedEncoder, name: str, *, rerank: bool = False) -> np.
     similarity = texts @ videos.T
     if rerank:
         similarity = (similarity + word_similarity(encoder, name)) / 2
-    forward = ranks(similarity, relevance_of(split.owner.tolist(), range(len(videos))))
-    best = np.full((len(videos), len(videos)), -np.inf)
-    np.maximum.at(best, split.owner, similarity)
-    back = ranks(best.T, np.eye(len(videos), dtype=bool))
+    found = both_directions(similarity, split.owner)
     counts = np.bincount(split.owner)
-    columns = [100 * np.bincount(split.owner, forward <= k) / counts for k in CUTOFFS]
-    return np.stack([*columns, *(100.0 * (back <= k) for k in CUTOFFS)], axis=1)
+    columns = [100 * np.bincount(split.owner, found.t2v.rank <= k) / counts for k in CUTOFFS]
+    return np.stack([*columns, *(100.0 * (found.v2t.rank <= k) for k in CUTOFFS)], axis=1)
 
 
 @torch.inference_mode()
@@ -234,10 +233,10 @@ def table(results: dict[str, list[dict[str, Any]]]) -> str:
     for method, runs in results.items():
         scores = np.mean([np.array(r["scores"]) for r in runs], axis=0)
         total = scores.sum(1)
-        low, high = bootstrap_interval(total)
+        low, high = mean_interval(total)
         mean = scores.mean(0)
         gain = total - base.sum(1)
-        gain_low, gain_high = bootstrap_interval(gain)
+        gain_low, gain_high = mean_interval(gain)
         against = "" if method == "InfoNCE" else f"{gain.mean():+.1f} ({gain_low:+.1f} to {gain_high:+.1f})"
         seconds = np.mean([r["seconds"] for r in runs])
         lines.append(

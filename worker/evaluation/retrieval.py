@@ -6,7 +6,7 @@ pessimistic: an item that scores the same as the right one is ranked before it. 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -100,56 +100,3 @@ def scores_of(rank: ArrayLike, precision: ArrayLike) -> RetrievalScores:
     r1, r5, r10 = (recall_at_k(places, k) for k in CUTOFFS)
     median, mean = float(np.median(places)), float(places.mean())
     return RetrievalScores(r1, r5, r10, median, mean, float(precisions.mean()), len(places))
-
-
-def text_to_video(similarity: ArrayLike, caption_videos: Sequence[int]) -> RetrievalScores:
-    """Every caption is a query; similarity (captions, videos), ``caption_videos`` the column each belongs to."""
-    scores = np.asarray(similarity, dtype=np.float64)
-    return evaluate_retrieval(scores, relevance_of(caption_videos, range(scores.shape[1])))
-
-
-def video_to_text(similarity: ArrayLike, caption_videos: Sequence[int]) -> RetrievalScores:
-    """Every video is a query and a video's captions count as one item by their best score.
-
-    ``similarity`` is (captions, videos), as for ``text_to_video``. Each video needs at least one caption.
-    """
-    scores, owners = np.asarray(similarity, dtype=np.float64), np.asarray(caption_videos, dtype=np.int64)
-    if scores.ndim != 2 or owners.shape != (scores.shape[0],):
-        raise ValueError("there must be one video number for every row of captions")
-    videos = scores.shape[1]
-    if len(owners) and (owners.min() < 0 or owners.max() >= videos):
-        raise ValueError("a caption names a video that is not among the columns")
-    missing = sorted(set(range(videos)) - set(owners.tolist()))
-    if missing:
-        raise ValueError(f"{len(missing)} videos have no caption, the first is number {missing[0]}")
-    if np.isnan(scores).any():
-        raise ValueError("a similarity is NaN; the embeddings are broken and no metric of them means anything")
-    best = np.full((videos, videos), -np.inf)  # (caption's video, query video)
-    np.maximum.at(best, owners, scores)
-    return evaluate_retrieval(best.T, np.eye(videos, dtype=np.bool_))
-
-
-def bootstrap_interval(
-    values: ArrayLike,
-    statistic: Callable[[Floats], float] = lambda sample: float(sample.mean()),
-    *,
-    confidence: float = 0.95,
-    samples: int = 1000,
-    seed: int = 0,
-) -> tuple[float, float]:
-    """Percentile bootstrap interval of a statistic of per-query values, reproducible by its seed.
-
-    For the gain of one model over another pass the differences of their per-query values.
-    """
-    data = np.asarray(values, dtype=np.float64)
-    if data.ndim != 1 or not len(data):
-        raise ValueError("a bootstrap interval needs a list of at least one value")
-    if np.isnan(data).any():
-        raise ValueError("a value is NaN")
-    if not 0 < confidence < 1:
-        raise ValueError("confidence lies between 0 and 1, for instance 0.95")
-    rng = np.random.default_rng(seed)
-    drawn = [statistic(data[rng.integers(0, len(data), len(data))]) for _ in range(samples)]
-    tail = 50 * (1 - confidence)
-    low, high = np.percentile(drawn, [tail, 100 - tail])
-    return float(low), float(high)

@@ -19,8 +19,9 @@ from apps.training.models import Dataset, TrainingRun
 from apps.training.services import Measured
 from apps.videos.models import TextSegment, Video
 from worker.embedders.base import Embedder
+from worker.evaluation.directions import BothDirections, QueryResults, both_directions
+from worker.evaluation.intervals import paired_gain, recall_sums, score_intervals
 from worker.tasks.running import JobFailed
-from worker.training.comparison import Queries, metrics, paired_gain, recall_points, text_queries, video_queries
 from worker.training.features import Features, extract
 from worker.training.manifest import Item, ManifestError, manifest_sha256, read_manifest
 from worker.types import FloatArray
@@ -55,13 +56,13 @@ def measure(training: TrainingRun, candidate: Side, active: Side, *, progress: R
         videos=len(first),
         queries=len(first.captions),
         metrics={
-            "candidate": {way: metrics(queries) for way, queries in mine.items()},
-            "active": {way: metrics(queries) for way, queries in theirs.items()},
+            "candidate": {"t2v": _metrics(mine.t2v), "v2t": _metrics(mine.v2t)},
+            "active": {"t2v": _metrics(theirs.t2v), "v2t": _metrics(theirs.v2t)},
         },
-        gain=_gain(mine["t2v"].rank, theirs["t2v"].rank, mine["t2v"].source),
+        gain=_gain(mine.t2v.rank, theirs.t2v.rank, mine.t2v.source),
         guard=guard,
         guard_name=guard_name,
-        examples=_examples(first, held_out, mine["t2v"].rank, theirs["t2v"].rank),
+        examples=_examples(first, held_out, mine.t2v.rank, theirs.t2v.rank),
     )
 
 
@@ -86,12 +87,20 @@ def _features(items: Sequence[Item], side: Side, frames: int, progress: Report, 
     return features
 
 
-def _both_ways(features: Features, side: Side) -> dict[str, Queries]:
+def _both_ways(features: Features, side: Side) -> BothDirections:
     texts, videos = features.texts.astype(np.float32), item_vectors(features, side[1])
-    return {
-        "t2v": text_queries(texts, videos, features.owner, features.group),
-        "v2t": video_queries(texts, videos, features.owner, features.group),
-    }
+    return both_directions(texts @ videos.T, features.owner, video_sources=features.group)
+
+
+def _metrics(results: QueryResults) -> dict[str, dict[str, float]]:
+    """Recalls, their sum and mAP in per cent, median and mean rank, each with its interval."""
+    values, bounds = results.scores().as_dict(), score_intervals(results)
+    return {name: _enclosed(value, bounds[name]) for name, value in values.items()}
+
+
+def _enclosed(value: float, bounds: tuple[float, float]) -> dict[str, float]:
+    """The percentiles of a lopsided handful of sources need not enclose the value; what is reported should."""
+    return {"value": value, "low": min(bounds[0], value), "high": max(bounds[1], value)}
 
 
 def item_vectors(features: Features, embedder: Embedder) -> FloatArray:
@@ -102,8 +111,13 @@ def item_vectors(features: Features, embedder: Embedder) -> FloatArray:
 
 
 def _gain(mine: np.ndarray, theirs: np.ndarray, source: np.ndarray) -> Gain:
-    found = paired_gain(mine, theirs, source)
-    return Gain(found["value"], found["low"], found["high"], int(found["units"]))
+    """Of the same queries in R@sum, candidate less active."""
+    units = len(np.unique(source))
+    if units < 2:  # gives no interval; the gate refuses so few anyway, and says why
+        value = float((recall_sums(mine) - recall_sums(theirs)).mean())
+        return Gain(value, value, value, units)
+    found = paired_gain(recall_sums(theirs), recall_sums(mine), source)
+    return Gain(**_enclosed(found.mean, (found.low, found.high)), units=units)
 
 
 def _guard(
@@ -125,7 +139,7 @@ def _guard(
     second = _features(chosen, active, frames, lambda f: progress((1 + f) / 2), stopped)
     if not len(first) or first.ids != second.ids:
         return None, ", ".join(names)
-    mine, theirs = _both_ways(first, candidate)["t2v"], _both_ways(second, active)["t2v"]
+    mine, theirs = _both_ways(first, candidate).t2v, _both_ways(second, active).t2v
     return _gain(mine.rank, theirs.rank, mine.source), ", ".join(names)
 
 
@@ -175,7 +189,7 @@ def _title_ranks(version: ModelVersion, titles: list[tuple[str, str]], groups: d
 
 def _examples(features: Features, items: Sequence[Item], mine: np.ndarray, theirs: np.ndarray) -> list[dict[str, Any]]:
     """The queries that gained and that lost most, by their part of R@sum and then by rank."""
-    change = recall_points(mine) - recall_points(theirs) + np.sign(theirs - mine) * 0.5
+    change = recall_sums(mine) - recall_sums(theirs) + np.sign(theirs - mine) * 0.5
     order = np.argsort(-change, kind="stable")
     chosen = [*[i for i in order[:EXAMPLES] if change[i] > 0], *[i for i in order[::-1][:EXAMPLES] if change[i] < 0]]
     media = {item.id: str(item.media[0].name) for item in items}

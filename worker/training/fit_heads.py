@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from worker.evaluation.retrieval import CUTOFFS, ranks, recall_at_k, relevance_of
 from worker.training.checkpoint import load_checkpoint, save_checkpoint
 from worker.training.distill import Student
 from worker.training.imagesets import ImageRow, load_pack
@@ -106,9 +107,9 @@ class Validation:
 
 def recalls(similarity: Tensor, counts: list[int]) -> list[float]:
     """(C, N) where item n owns the next counts[n] rows -> R@1, 5, 10 in per cent, ties against us."""
-    owner = torch.arange(len(counts)).repeat_interleave(torch.tensor(counts))
-    rank = (similarity >= similarity.gather(1, owner[:, None])).sum(1)
-    return [100 * float((rank <= k).float().mean()) for k in (1, 5, 10)]
+    owner = np.repeat(np.arange(len(counts)), counts)
+    rank = ranks(similarity.numpy(), relevance_of(owner.tolist(), range(len(counts))))
+    return [100 * recall_at_k(rank, k) for k in CUTOFFS]
 
 
 def total(scores: dict[str, list[float]]) -> float:

@@ -20,7 +20,7 @@ from worker.evaluation.intervals import (
     retrieval_gain,
     score_intervals,
 )
-from worker.evaluation.retrieval import evaluate_retrieval, text_to_video, video_to_text
+from worker.evaluation.retrieval import evaluate_retrieval
 
 
 @st.composite
@@ -65,13 +65,16 @@ def test_both_directions_are_those_of_plain_sorting_in_any_blocks(problem, block
         assert one.precision.tolist() == other.precision.tolist()
 
 
-@settings(deadline=None)
-@given(libraries())
-def test_without_sources_they_are_text_to_video_and_video_to_text(problem) -> None:
-    scores, owners, _ = problem
-    found = both_directions(scores, owners)
-    assert found.t2v.scores() == text_to_video(scores, owners.tolist())
-    assert found.v2t.scores() == video_to_text(scores, owners.tolist())
+@given(st.integers(2, 6), st.integers(0, 10_000))
+def test_video_to_text_takes_the_best_caption_of_each_video(videos: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    owners = np.array([*range(videos), *rng.integers(0, videos, 5)])
+    scores = rng.integers(0, 6, (len(owners), videos)) / 6.0
+    places = []
+    for video in range(videos):
+        best = [scores[owners == other, video].max() for other in range(videos)]
+        places.append(1 + sum(best[other] >= best[video] for other in range(videos) if other != video))
+    assert both_directions(scores, owners).v2t.rank.tolist() == places
 
 
 @settings(deadline=None)
@@ -234,3 +237,24 @@ def test_gains_of_unlike_or_too_few_queries_are_errors() -> None:
         retrieval_gain(one, BothDirections(results([1, 2], [0, 0]), results([1, 1], [0, 1])))
     with pytest.raises(ValueError, match="between 0 and 1"):
         mean_interval([1.0, 2.0], confidence=95)
+
+
+def test_a_mean_interval_holds_the_mean_narrows_with_more_data_and_repeats() -> None:
+    rng = np.random.default_rng(0)
+    few, many = rng.normal(5, 1, 30), rng.normal(5, 1, 3000)
+    low, high = mean_interval(few)
+    assert low < few.mean() < high
+    narrow = mean_interval(many)
+    assert narrow[1] - narrow[0] < (high - low) / 4
+    assert mean_interval(few) == (low, high)
+    assert mean_interval(few, seed=1) != (low, high)
+    assert mean_interval([2.0] * 10) == (2.0, 2.0)
+
+
+def test_about_95_of_100_intervals_hold_the_true_mean() -> None:
+    rng = np.random.default_rng(1)
+    holds = 0
+    for trial in range(100):
+        low, high = mean_interval(rng.normal(0, 1, 60), samples=300, seed=trial)
+        holds += low <= 0 <= high
+    assert 87 <= holds <= 100

@@ -11,13 +11,10 @@ from hypothesis import strategies as st
 
 from worker.evaluation.retrieval import (
     average_precisions,
-    bootstrap_interval,
     evaluate_retrieval,
     ranks,
     recall_at_k,
     relevance_of,
-    text_to_video,
-    video_to_text,
 )
 
 
@@ -86,27 +83,6 @@ def test_a_model_that_scores_everything_the_same_gets_the_worst_rank() -> None:
     assert ranks(np.zeros((4, 50)), np.eye(4, 50, dtype=bool)).tolist() == [50] * 4
 
 
-def test_each_caption_asks_for_its_own_video() -> None:
-    owners = [0, 0, 1, 2]
-    scores = np.array([[0.9, 0.1, 0.0], [0.2, 0.3, 0.1], [0.0, 0.9, 0.1], [0.5, 0.6, 0.7]])
-    assert text_to_video(scores, owners).r1 == pytest.approx(3 / 4)
-
-
-@settings(deadline=None)  # machines under load are no failure
-@given(st.integers(2, 6), st.integers(0, 10_000))
-def test_video_to_text_takes_the_best_caption_of_each_video(videos: int, seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    owners = list(range(videos)) + rng.integers(0, videos, 5).tolist()
-    scores = rng.integers(0, 6, (len(owners), videos)) / 6.0
-    result = video_to_text(scores, owners)
-    places = []
-    for video in range(videos):
-        best = [max(scores[c, video] for c, owner in enumerate(owners) if owner == other) for other in range(videos)]
-        places.append(1 + sum(best[other] >= best[video] for other in range(videos) if other != video))
-    assert result.mnr == pytest.approx(sum(places) / videos)
-    assert result.r1 == pytest.approx(sum(p == 1 for p in places) / videos)
-
-
 def test_groups_say_what_is_relevant() -> None:
     assert relevance_of(["a", "b"], ["b", "a", "b"]).tolist() == [[False, True, False], [True, False, True]]
 
@@ -118,28 +94,3 @@ def test_nan_is_an_error_and_so_is_a_query_without_an_answer() -> None:
         evaluate_retrieval([[0.0, 1.0]], [[False, False]])
     with pytest.raises(ValueError, match="nothing to evaluate"):
         evaluate_retrieval(np.zeros((0, 3)), np.zeros((0, 3)))
-    with pytest.raises(ValueError, match="NaN"):
-        video_to_text([[math.nan]], [0])
-    with pytest.raises(ValueError, match="no caption"):
-        video_to_text([[0.0, 1.0]], [0])
-
-
-def test_a_bootstrap_interval_holds_the_mean_narrows_with_more_data_and_repeats() -> None:
-    rng = np.random.default_rng(0)
-    few, many = rng.normal(5, 1, 30), rng.normal(5, 1, 3000)
-    low, high = bootstrap_interval(few)
-    assert low < few.mean() < high
-    narrow = bootstrap_interval(many)
-    assert narrow[1] - narrow[0] < (high - low) / 4
-    assert bootstrap_interval(few) == (low, high)
-    assert bootstrap_interval(few, seed=1) != (low, high)
-    assert bootstrap_interval([2.0] * 10) == (2.0, 2.0)
-
-
-def test_about_95_of_100_intervals_hold_the_true_mean() -> None:
-    rng = np.random.default_rng(1)
-    holds = 0
-    for trial in range(100):
-        low, high = bootstrap_interval(rng.normal(0, 1, 60), samples=300, seed=trial)
-        holds += low <= 0 <= high
-    assert 87 <= holds <= 100
