@@ -9,6 +9,7 @@ from typing import Any, Protocol, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from worker.alignment.descriptors import LookKind
 from worker.types import FloatArray, Segment
 
 Times = NDArray[np.float64]
@@ -27,6 +28,9 @@ class AlignedSegment(Segment):
     contrast: float = 0.0  # similarity on the line minus beside it; near 0 in a static scene
     residual_seconds: float = 0.0  # root mean square distance of the matches from the line
     matched_rows: int = 0
+    look: LookKind = "whole"  # in which look it was found
+    mirrored: bool = False
+    hash_share: float = 0.0  # of the query's frames in the span that are the very picture by PDQ
 
 
 @dataclass(frozen=True, slots=True)

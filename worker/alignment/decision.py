@@ -151,7 +151,6 @@ def decide(
     query_duration: float,
     reference_duration: float,
     *,
-    mirrored: bool = False,
     model: DecisionModel | None = None,
 ) -> Verdict:
     """Weigh the segments of one pair. No segment: score 0 and the relation ``none``."""
@@ -162,7 +161,12 @@ def decide(
     value = score(values, model)
     query, reference = values["query_coverage"], values["reference_coverage"]
     relation = relation_of(query, reference, query_duration, reference_duration, model)
-    return Verdict(value, relation, query, reference, mirrored, value >= model.accept_score)
+    return Verdict(value, relation, query, reference, _mostly_mirrored(segments), value >= model.accept_score)
+
+
+def _mostly_mirrored(segments: Sequence[Segment]) -> bool:
+    flipped = sum(s.query_length for s in segments if isinstance(s, AlignedSegment) and s.mirrored)
+    return flipped > 0.5 * sum(s.query_length for s in segments)
 
 
 _SWAPPED: dict[Relation, Relation] = {"contains": "contained_in", "contained_in": "contains"}

@@ -26,10 +26,10 @@ from worker.types import ByteImage, EmbedderSpec, FloatArray
 
 DIM = 128
 SIDE = 96
-WIDTHS = (24, 48, 96, 192)
-BLOCKS = (1, 1, 1, 1)
+WIDTHS = (32, 64, 160, 320)
+BLOCKS = (1, 1, 2, 1)
 BATCH = 64
-REVISION = "1"
+REVISION = "2"
 PREPROCESSING = f"static-bars-trimmed;squash-{SIDE};bilinear-antialias-uint8;mean-colour-and-contrast-removed"
 WEIGHTS = Path(__file__).resolve().parents[2] / "models" / "copy" / "copy.safetensors"
 
@@ -38,7 +38,7 @@ Frames = NDArray[np.uint8] | Sequence[ByteImage]
 
 def gem(x: Tensor) -> Tensor:
     """(B, C, h, w) non-negative -> (B, C): generalised mean with p = 3, between average and maximum."""
-    return x.clamp(min=1e-4).pow(3).mean((2, 3)).pow(1 / 3)
+    return x.float().clamp(min=1e-4).pow(3).mean((2, 3)).pow(1 / 3)
 
 
 def even_out(x: Tensor) -> Tensor:
@@ -69,13 +69,9 @@ class CopyNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         net = self.net
-        x = net.stem(even_out(x))
-        pooled: list[Tensor] = []
-        for layer in net.layers:
-            x = layer(x)
-            if x.shape[1] in WIDTHS[-2:]:
-                pooled.append(gem(x))
-        z = F.normalize(self.project(torch.cat(pooled, 1)), dim=1)
+        finer = net.layers[: -BLOCKS[-1]](net.stem(even_out(x)))
+        coarser = net.layers[-BLOCKS[-1] :](finer)
+        z = F.normalize(self.project(torch.cat([gem(finer), gem(coarser)], 1)).float(), dim=1)
         return z if self.training else F.normalize((z - self.centre) @ self.rotation, dim=1)
 
 

@@ -19,6 +19,7 @@ Colour = tuple[int, int, int]
 
 LETTERS = list(string.ascii_letters + string.digits + "   !?&@#")
 MAX_TEXT = 24
+MIRRORED = 0.15  # rarely, and so are quarter turns: whoever asks looks with turned and flipped frames as well
 PLAIN_VIEW = 0.8  # share of first views that stay close to the original, as a library's own frames do
 LUMA = np.array([0.299, 0.587, 0.114])
 
@@ -59,9 +60,9 @@ def reframe(image: Image.Image, side: int, rng: Rng, *, least_area: float, tilt:
     if rng.random() < tilt:
         angle = np.deg2rad(rng.uniform(-20, 20) if rng.random() < 0.8 else rng.uniform(-180, 180))
         corners = corners @ np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    if rng.random() < tilt * 0.7:
+    if rng.random() < tilt * 0.15:
         corners = np.roll(corners, int(rng.integers(1, 4)), axis=0)
-    if rng.random() < 0.5:
+    if rng.random() < MIRRORED:
         corners = corners[[1, 0, 3, 2]]
     centre = np.array([rng.uniform(width / 2, 1 - width / 2), rng.uniform(height / 2, 1 - height / 2)])
     source = (corners * [width, height] + centre) * image.width
@@ -77,7 +78,7 @@ def reframe(image: Image.Image, side: int, rng: Rng, *, least_area: float, tilt:
 
 def recolour(image: Image.Image, rng: Rng, *, strength: float) -> Image.Image:
     """Hue, saturation, contrast, brightness and gamma as one colour matrix and one lookup table."""
-    saturation = 0.0 if rng.random() < 0.2 * strength else float(np.exp(rng.normal(0, 0.5 * strength)))
+    saturation = 0.0 if rng.random() < 0.25 * strength else float(np.exp(rng.normal(0, 0.5 * strength)))
     matrix = np.outer(np.ones(3), LUMA) * (1 - saturation) + np.eye(3) * saturation
     if rng.random() < 0.3 * strength:
         shift = float(rng.uniform(-0.5, 0.5))
@@ -169,6 +170,19 @@ def add_text(image: Image.Image, rng: Rng) -> Image.Image:
     return image
 
 
+def add_caption(image: Image.Image, rng: Rng) -> Image.Image:
+    """A plain strip over the upper or lower tenth to third of the picture, with large letters."""
+    image = image.copy()
+    height = int(image.height * rng.uniform(0.1, 0.33))
+    top = 0 if rng.random() < 0.3 else image.height - height
+    draw = ImageDraw.Draw(image)
+    draw.rectangle((0, top, image.width, top + height), fill=_colour(rng))
+    words = "".join(rng.choice(LETTERS, int(rng.integers(4, MAX_TEXT))))
+    size = max(6, int(height * rng.uniform(0.35, 0.7)))
+    draw.text((rng.uniform(0, image.width * 0.2), top + 2), words, font=ImageFont.load_default(size), fill=_colour(rng))
+    return image
+
+
 def add_bars(image: Image.Image, rng: Rng) -> Image.Image:
     """Letterbox, pillarbox or a frame all round: plain, or filled with the blurred picture itself."""
     side = image.width
@@ -206,11 +220,13 @@ def split_screen(image: Image.Image, other: Image.Image, rng: Rng) -> Image.Imag
     return canvas
 
 
-def picture_in_picture(inner: Image.Image, outer: Image.Image, rng: Rng) -> Image.Image:
-    """``inner`` shrunk to 30-65 % of the side somewhere on ``outer``."""
+def picture_in_picture(
+    inner: Image.Image, outer: Image.Image, rng: Rng, shares: tuple[float, float] = (0.3, 0.65)
+) -> Image.Image:
+    """``inner`` shrunk to ``shares`` of the side somewhere on ``outer``."""
     side = outer.width
     canvas = outer.copy()
-    size = (int(side * rng.uniform(0.3, 0.65)), int(side * rng.uniform(0.3, 0.65)))
+    size = (int(side * rng.uniform(*shares)), int(side * rng.uniform(*shares)))
     if rng.random() < 0.6:
         size = (size[0], size[0])
     x, y = int(rng.uniform(0, side - size[0] + 1)), int(rng.uniform(0, side - size[1] + 1))
@@ -237,7 +253,7 @@ def _finish(image: Image.Image, rng: Rng, chances: tuple[tuple[Finish, float], .
     return image
 
 
-OVERLAYS: tuple[tuple[Finish, float], ...] = ((add_text, 0.15), (add_shapes, 0.15), (add_bars, 0.2))
+OVERLAYS: tuple[tuple[Finish, float], ...] = ((add_text, 0.1), (add_caption, 0.1), (add_shapes, 0.15), (add_bars, 0.2))
 LAST_STEPS: tuple[tuple[Finish, float], ...] = ((soften, 0.25), (add_noise, 0.15), (recompress, 0.35))
 
 
@@ -254,16 +270,16 @@ def strong_view(image: Image.Image, other: Image.Image, side: int, rng: Rng) -> 
     kind = rng.random()
     shows_other = kind < 0.3
     if not shows_other:
-        view = recolour(reframe(image, side, rng, least_area=0.3, tilt=0.18), rng, strength=1.0)
+        view = recolour(reframe(image, side, rng, least_area=0.2, tilt=0.18), rng, strength=1.0)
     else:
         # Whole or nearly whole pictures go into composites: a half of a quarter would be noise, not a lesson.
         view = recolour(reframe(image, side, rng, least_area=0.7, tilt=0.08), rng, strength=0.7)
         beside = recolour(reframe(other, side, rng, least_area=0.6, tilt=0.08), rng, strength=0.5)
-        if kind < 0.1:
+        if kind < 0.09:
             view = split_screen(view, beside, rng)
-        elif kind < 0.22:
-            view = picture_in_picture(view, beside, rng)
-        elif kind < 0.27:
+        elif kind < 0.18:
+            view = picture_in_picture(view, beside, rng, (0.45, 0.9))  # smaller ones are looked at as regions
+        elif kind < 0.25:
             view = picture_in_picture(beside, view, rng)
         else:
             view = blend(view, beside, rng)

@@ -1,8 +1,9 @@
 """Self-supervised training of the copy descriptor on two edited views of each picture.
 
 loss = InfoNCE (temperature 0.05) - weight * mean log(distance to the nearest other picture); the second term
-spreads the descriptors evenly (SSCD, arXiv 2202.10261). Two frames of one source video are neither positives nor
-negatives: they may look the same. The schedule follows the time budget, so a slower machine trains fewer steps.
+spreads the descriptors evenly (SSCD, arXiv 2202.10261). Two frames of one source video are negatives when they
+clearly differ, which teaches other takes and other moments apart, and neither positives nor negatives when they look
+alike. The schedule follows the time budget, so a slower machine trains fewer steps.
 """
 
 from __future__ import annotations
@@ -22,24 +23,47 @@ from worker.embedders.copy_descriptor import SIDE, CopyNet
 from worker.training.checkpoint import load_checkpoint, save_checkpoint
 from worker.training.copy_augment import edited_views
 from worker.training.imagesets import load_pack
+from worker.training.precision import autocast
 
 log = logging.getLogger("copy")
 
-BATCH = 64
+BATCH = 128
 TEMPERATURE = 0.05
 SPREAD_WEIGHT = 2.0
 PEAK_RATE = 2e-3
 WEIGHT_DECAY = 0.05
 SIDES = ((0.7, 64), (0.85, 80), (1.01, SIDE))  # (share of the schedule, side in pixels): small pictures first are cheap
 CHECKPOINT_SECONDS = 180
+THUMBNAIL = 16
+ALIKE = 0.5  # correlation of two frames' thumbnails from which they may show the same (a panned or zoomed one counts as a crop)
 
-Batch = tuple[Tensor, Tensor, Tensor]
+Batch = tuple[Tensor, Tensor, Tensor, Tensor]
+
+
+def thumbnails(images: np.ndarray) -> np.ndarray:
+    """(N, H, H, 3) uint8 -> (N, 256) float32 brightness of a 16 x 16 grid, zero mean and unit norm."""
+    step = images.shape[1] // THUMBNAIL
+    kept = images[:, : step * THUMBNAIL : 2, : step * THUMBNAIL : 2].astype(np.float32).mean(3)
+    cells = kept.reshape(len(images), THUMBNAIL, step // 2, THUMBNAIL, -1).mean((2, 4)).reshape(len(images), -1)
+    cells -= cells.mean(1, keepdims=True)
+    return np.asarray(cells / np.maximum(np.linalg.norm(cells, axis=1, keepdims=True), 1e-6), np.float32)
+
+
+def paired_order(group: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A permutation of the rows (N,) in which two frames of one video mostly stand side by side."""
+    shuffled = rng.permutation(len(group))
+    by_group = shuffled[np.argsort(group[shuffled], kind="stable")]
+    starts = np.r_[True, group[by_group][1:] != group[by_group][:-1]]
+    rank = np.arange(len(group)) - np.maximum.accumulate(np.where(starts, np.arange(len(group)), 0))
+    runs = np.split(by_group, np.flatnonzero(rank % 2 == 0)[1:])
+    return np.concatenate([runs[i] for i in rng.permutation(len(runs))])
 
 
 class EditedPairs(IterableDataset[Batch]):
-    """Endless (views (2B, 3, S, S) uint8, second (2B,), group (B,)); ``seed`` differs at every resume.
+    """Endless (views (2B, 3, S, S) uint8, second (2B,), group (B,), apart (B, B)); ``seed`` differs at every resume.
 
-    ``progress`` (one float32, shared with the process that makes the views) sets S along the schedule.
+    ``apart``: the two pictures clearly differ. ``progress`` (one float32, shared with the process that makes the
+    views) sets S along the schedule.
     """
 
     def __init__(self, images: np.ndarray, group: np.ndarray, seed: list[int], progress: Tensor) -> None:
@@ -47,20 +71,24 @@ class EditedPairs(IterableDataset[Batch]):
 
     def __iter__(self) -> Iterator[Batch]:
         rng = np.random.default_rng(self.seed)
+        torch.set_num_threads(1)
         while True:
-            order = rng.permutation(len(self.images))
+            order = paired_order(self.group, rng)
             for start in range(0, len(order) - BATCH + 1, BATCH):
                 picked = order[start : start + BATCH]
                 side = next(s for limit, s in SIDES if float(self.progress) < limit)
                 views, second = edited_views(self.images[picked], side, rng)
                 pixels = torch.from_numpy(views.reshape(2 * BATCH, side, side, 3)).permute(0, 3, 1, 2)
-                yield pixels, torch.from_numpy(second.reshape(-1)), torch.from_numpy(self.group[picked])
+                small = thumbnails(self.images[picked])
+                apart = torch.from_numpy(small @ small.T < ALIKE)
+                yield pixels, torch.from_numpy(second.reshape(-1)), torch.from_numpy(self.group[picked]), apart
 
 
-def relations(second: Tensor, group: Tensor) -> tuple[Tensor, Tensor]:
+def relations(second: Tensor, group: Tensor, apart: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Which views are copies and which are strangers: two (2B, 2B) bool masks; pairs in neither are left out.
 
-    second (2B,) batch row of the other picture shown or -1; group (B,) source video of each picture.
+    second (2B,) batch row of the other picture shown or -1; group (B,) source video of each picture; apart (B, B)
+    makes strangers of two pictures of one video, where both views show nothing else.
     """
     count = len(group)
     own = torch.arange(count).repeat(2)  # (2B,)
@@ -68,7 +96,10 @@ def relations(second: Tensor, group: Tensor) -> tuple[Tensor, Tensor]:
     copies.fill_diagonal_(False)
     shown = torch.stack([group[own], torch.where(second >= 0, group[second.clamp(min=0)], -1 - own)], 1)  # (2B, 2)
     related = (shown[:, None, :, None] == shown[None, :, None, :]).flatten(2).any(2)
-    return copies, ~related
+    if apart is not None:
+        alone = second < 0
+        related &= ~(apart[own[:, None], own[None]] & alone[:, None] & alone[None])
+    return copies, ~(related | copies)
 
 
 def pair_loss(z: Tensor, copies: Tensor, strangers: Tensor) -> Tensor:
@@ -118,15 +149,18 @@ def train(images: np.ndarray, group: np.ndarray, out: Path, *, minutes: float, s
     pairs = DataLoader(source, batch_size=None, num_workers=1, prefetch_factor=4)
     averages, step = np.zeros(2), 0
     saved = last = time.monotonic()
-    for pixels, second, groups in pairs:
+    device = torch.device("cpu")
+    for pixels, second, groups, apart in pairs:
         progress = spent / (minutes * 60)
         shared.fill_(min(progress, 1.0))
         if progress >= 1:
             break
         for settings in optimizer.param_groups:
             settings["lr"] = rate_at(progress)
-        z = net(pixels.float().div_(255).contiguous(memory_format=torch.channels_last))
-        copies, strangers = relations(second, groups)
+        x = pixels.float().div_(255).contiguous(memory_format=torch.channels_last)
+        with autocast(device):
+            z = net(x)
+        copies, strangers = relations(second, groups, apart)
         pair = pair_loss(z, copies, strangers)
         spread = spread_loss(z, strangers)
         loss = pair + SPREAD_WEIGHT * spread
@@ -149,7 +183,7 @@ def train(images: np.ndarray, group: np.ndarray, out: Path, *, minutes: float, s
 
 
 def training_rows(pack: Path) -> tuple[np.ndarray, np.ndarray]:
-    """The train split's images (N, 128, 128, 3) and group numbers (N,)."""
+    """The train split's images (N, 160, 160, 3) and group numbers (N,)."""
     images, rows = load_pack(pack)
     keep = [i for i, row in enumerate(rows) if row["split"] == "train"]
     _, group = np.unique([rows[i]["group"] for i in keep], return_inverse=True)

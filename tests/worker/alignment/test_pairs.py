@@ -15,6 +15,7 @@ from worker.alignment import (
     DecisionModel,
     Descriptors,
     Verdict,
+    View,
     background_penalty,
     decide,
     match_pair,
@@ -27,7 +28,8 @@ from worker.types import FloatArray, Segment
 
 def video(vectors: FloatArray, mirrored: FloatArray | None = None) -> Descriptors:
     count = len(vectors)
-    return Descriptors(vectors, np.arange(float(count)), np.ones(count, dtype=bool), float(count), mirrored)
+    flipped = () if mirrored is None else (View("mirrored", "mirrored", np.arange(count), mirrored, mirrored=True),)
+    return Descriptors(vectors, np.arange(float(count)), np.ones(count, dtype=bool), float(count), flipped)
 
 
 @pytest.fixture
