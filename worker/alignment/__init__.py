@@ -26,6 +26,8 @@ from worker.alignment.decision import (
     swap_verdict,
 )
 from worker.alignment.descriptors import Box, Descriptors, View
+from worker.alignment.dtw import TimeWarpingAligner
+from worker.alignment.dynamic_programming import DynamicProgrammingAligner
 from worker.alignment.hough import HoughAligner
 from worker.alignment.pairs import DEFAULT_ALIGNER, PairMatch, build_matrix, hash_distances, match_pair, swap_pair
 from worker.alignment.similarity import (
@@ -41,11 +43,14 @@ from worker.alignment.temporal_network import TemporalNetworkAligner
 
 __all__ = [
     "DEFAULT_ALIGNER", "NO_MATCH", "AlignedSegment", "Aligner", "AlignerConfig", "Box", "Candidate", "DecisionModel",
-    "Descriptors", "FrameHits", "HoughAligner", "PairMatch", "Relation", "SimilarityMatrix", "TemporalNetworkAligner",
-    "Verdict", "View", "aligner_names", "append_penalty", "background_penalty", "build_matrix", "centre", "decide",
-    "get_aligner", "hash_distances", "information_mask", "match_pair", "normalise_scores", "register_aligner",
-    "similarity_matrix", "swap_pair", "swap_segment", "swap_verdict", "unit", "vote_for_videos",
+    "Descriptors", "DynamicProgrammingAligner", "FrameHits", "HoughAligner", "PairMatch", "Relation",
+    "SimilarityMatrix", "TemporalNetworkAligner", "TimeWarpingAligner", "Verdict", "View", "aligner_names",
+    "append_penalty", "background_penalty", "build_matrix", "centre", "decide", "get_aligner", "hash_distances",
+    "information_mask", "match_pair", "normalise_scores", "register_aligner", "similarity_matrix", "swap_pair",
+    "swap_segment", "swap_verdict", "unit", "vote_for_videos",
 ]  # fmt: skip
 
 register_aligner("hough", HoughAligner)
 register_aligner("temporal_network", TemporalNetworkAligner)
+register_aligner("dynamic_programming", DynamicProgrammingAligner)
+register_aligner("dtw", TimeWarpingAligner)

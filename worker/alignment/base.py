@@ -101,7 +101,7 @@ class SimilarityMatrix:
         """(N, M) scores with -1 wherever a frame of either side carries no information; computed once."""
         if "masked" not in self._cache:
             scores = self.scores
-            if not (self.query_mask.all() and self.reference_mask.all()):
+            if not self.all_informative:
                 scores = np.where(self.query_mask[:, None] & self.reference_mask[None, :], scores, np.float32(-1.0))
             self._cache["masked"] = scores
         return cast(FloatArray, self._cache["masked"])
@@ -120,6 +120,27 @@ class SimilarityMatrix:
             steps = self.query_steps[1:]
             self._cache["step"] = float(np.median(steps)) if len(steps) else 1.0
         return cast(float, self._cache["step"])
+
+    @property
+    def all_informative(self) -> bool:
+        """Whether no frame of either side is masked; computed once."""
+        if "all" not in self._cache:
+            self._cache["all"] = bool(self.query_mask.all() and self.reference_mask.all())
+        return cast(bool, self._cache["all"])
+
+    @property
+    def row_means(self) -> FloatArray:
+        """(N,) mean of every row of the scores, masked frames included; computed once."""
+        if "means" not in self._cache:
+            self._cache["means"] = self.scores.mean(axis=1) if self.scores.shape[1] else np.zeros(len(self.scores))
+        return cast(FloatArray, self._cache["means"])
+
+    @property
+    def row_starts(self) -> NDArray[np.int64]:
+        """(N,) position of every row's first score in the flat matrix; computed once."""
+        if "starts" not in self._cache:
+            self._cache["starts"] = np.arange(len(self.scores), dtype=np.int64) * self.scores.shape[1]
+        return cast("NDArray[np.int64]", self._cache["starts"])
 
     def transposed(self) -> SimilarityMatrix:
         """The same pair with the sides exchanged."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.alignment.base import AlignerConfig, SimilarityMatrix
-from worker.alignment.lines import Line, measure, refine
+from worker.alignment.lines import Line, longest_run, measure, refine
 from worker.alignment.selection import Shortlist
 from worker.types import Segment
 
@@ -23,6 +23,7 @@ SHARPNESS = 0.05  # how fast a vote fades below the best of its row and column
 SLOPE_PENALTY = 0.15  # weight lost per octave of speed change, so that blocks are read at speed one
 REVERSED_WEIGHT = 0.85
 MAX_FAILURES = 4  # lines that lead to nothing new before the search ends
+LEAST_VOTES = 0.1  # fewer than what two or three weak matches cast
 CLAIM_SECONDS = 2.5  # votes this close to a line that was followed are spent
 
 
@@ -112,7 +113,7 @@ def _peel(shortlist: Shortlist, votes: _Votes) -> None:
         pairs = tally[:-1] + tally[1:]  # two neighbouring bins, so that no line sits on an edge
         pairs[dead] = 0.0
         cell = int(pairs.argmax())
-        if pairs[cell] <= 1e-9:
+        if pairs[cell] < LEAST_VOTES:
             return
         which = int(np.searchsorted(votes.base, cell, side="right")) - 1
         voters = alive & ((votes.cells[which] == cell) | (votes.cells[which] == cell + 1))
@@ -121,12 +122,17 @@ def _peel(shortlist: Shortlist, votes: _Votes) -> None:
             continue
         slope = float(votes.slopes[which])
         offsets = votes.reference[voters] - slope * votes.query[voters]
-        run = refine(matrix, Line(slope, densest(offsets, votes.weight[voters], config.tolerance_seconds)), config)
-        segment = measure(matrix, run, config) if run is not None else None
-        if run is None or segment is None or not shortlist.add(segment):
+        line = Line(slope, densest(offsets, votes.weight[voters], config.tolerance_seconds))
+        run = longest_run(matrix, line, config)
+        if run is None:
             failures += 1
-            if run is None:
-                continue
+            continue
+        if shortlist.holds(run):
+            failures += 1
+        else:
+            run = refine(matrix, line, config, run) or run
+            segment = measure(matrix, run, config)
+            failures += segment is None or not shortlist.add(segment)
         times = matrix.query_times[[run.first, run.last]]
         inside = (votes.query >= times[0]) & (votes.query <= times[1])
         gone = alive & inside & (np.abs(votes.reference - run.line.at(votes.query)) <= CLAIM_SECONDS)

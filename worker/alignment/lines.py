@@ -11,12 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.alignment.base import AlignedSegment, AlignerConfig, SimilarityMatrix
+from worker.alignment.boundaries import Crossing, crossing, level_at
 from worker.types import FloatArray
 
 Indices = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 _CONTRAST_SHIFTS = (2.0, 3.0, 5.0, 8.0, 13.0, 21.0)  # seconds beside the line
+_CONTRAST_OFFSETS = np.array([s * sign for s in _CONTRAST_SHIFTS for sign in (-1.0, 1.0)])
 _CONTRAST_MARGIN = 6.0  # how far outside the span the comparison may reach
 _MAX_ROUNDS = 4
 CLEAR_GAIN = 0.05  # mean similarity by which a fitted line beats one at speed one beyond doubt
@@ -24,6 +26,9 @@ SIGNIFICANCE = 3.0  # or by this many standard errors
 _LEAST_DROP = 0.12  # and at least this far below its matches, which noise alone does not reach
 _SAME_LINE_SECONDS = 0.2  # lines that differ by less than this over a span are not told apart
 _WORST_GAIN = -0.3  # what one frame that fails can cost a run
+_NEIGHBOURS = np.array([[-1], [0], [1]])
+_CONTRAST_ROWS = 64  # rows of a long run that are compared with what lies beside the line
+_FINER = 2  # this many reference frames between two query frames, and the reference decides where a span ends
 _EDGE_DROP = 0.5  # a span ends where similarity falls below half way between its matches and the surroundings
 
 
@@ -69,20 +74,20 @@ def trace(matrix: SimilarityMatrix, line: Line, config: AlignerConfig) -> Trace:
     scores, times = matrix.masked_scores, matrix.reference_times
     wanted = line.at(matrix.query_times)
     middle = nearest_columns(times, wanted)
-    rows = np.arange(len(wanted))
-    last = len(times) - 1
-    around = np.stack([np.maximum(middle - 1, 0), middle, np.minimum(middle + 1, last)])  # (3, N)
-    near_times = times[around]
-    values = scores.ravel()[around + rows * (last + 1)]
-    near = np.abs(near_times - wanted) <= config.tolerance_seconds
-    # sparse frames: the nearest one counts as long as the line passes closer to it than to its neighbours
+    around = middle + _NEIGHBOURS  # (3, N)
+    np.maximum(around, 0, out=around)
+    np.minimum(around, len(times) - 1, out=around)
+    near_times = times.take(around)
+    values = scores.ravel().take(around + matrix.row_starts)
     slack = config.tolerance_seconds
-    near[1] |= (wanted >= times[0] - slack) & (wanted <= times[-1] + slack)
-    values = np.where(near, values, np.float32(-1.0))
+    far = np.abs(near_times - wanted) > slack
+    # sparse frames: the nearest one counts as long as the line passes closer to it than to its neighbours
+    far[1] &= (wanted < times[0] - slack) | (wanted > times[-1] + slack)
+    values[far] = -1.0
+    weight = np.square(np.maximum(values - np.float32(config.min_similarity), np.float32(1e-6)))
+    peak = (weight * near_times).sum(axis=0) / weight.sum(axis=0)
     best = values.argmax(axis=0)
-    weight = np.maximum(values - np.float32(config.min_similarity), np.float32(1e-6)) ** 2 * near
-    total = weight.sum(axis=0)
-    peak = np.where(total > 0, (weight * near_times).sum(axis=0) / np.maximum(total, 1e-30), near_times[1])
+    rows = np.arange(len(wanted))
     return Trace(around[best, rows], peak, values[best, rows])
 
 
@@ -98,29 +103,34 @@ def longest_run(
     matched = np.flatnonzero(traced.score >= config.min_similarity)
     if not len(matched):
         return None
-    informed = matrix.query_mask & matrix.reference_mask[traced.columns]
-    clock = (matrix.query_steps * informed).cumsum()[matched]  # time that could have matched
-    gap = max(config.max_gap_seconds, 1.5 * matrix.typical_step) + 1e-6
-    cuts = np.flatnonzero(clock[1:] - clock[:-1] > gap)
     level = np.float32(max(config.min_similarity, floor) - 1e-6)
-    gain = np.maximum(traced.score - level, np.float32(_WORST_GAIN)) * informed
+    gain = np.maximum(traced.score - level, np.float32(_WORST_GAIN))
+    clock = matrix.query_times
+    if not matrix.all_informative:
+        informed = matrix.query_mask & matrix.reference_mask[traced.columns]
+        gain *= informed
+        clock = (matrix.query_steps * informed).cumsum()  # time that could have matched
+    gap = max(config.max_gap_seconds, 1.5 * matrix.typical_step) + 1e-6
+    clock = clock[matched]
+    cuts = np.flatnonzero(clock[1:] - clock[:-1] > gap)
+    starts, ends = matched[np.concatenate(([0], cuts + 1))], matched[np.concatenate((cuts, [len(matched) - 1]))]
+    hopes = np.add.reduceat(np.maximum(gain[matched], 0), np.concatenate(([0], cuts + 1)))
     best, first, last = 0.0, -1, -1
-    low = 0
-    for high in (*cuts.tolist(), len(matched) - 1):
-        start, end = int(matched[low]), int(matched[high])
-        low = high + 1
-        piece = gain[start : end + 1]
-        if float(np.maximum(piece, 0).sum()) <= best:
-            continue
-        total = piece.cumsum()
+    for piece in np.argsort(-hopes, kind="stable").tolist():
+        if hopes[piece] <= best:
+            break
+        start = int(starts[piece])
+        total = gain[start : int(ends[piece]) + 1].cumsum()
         before = np.minimum.accumulate(np.concatenate(([0.0], total[:-1])))
-        stop = int((total - before).argmax())
-        value = float(total[stop] - before[stop])
-        if value > best:
+        rise = total - before
+        stop = int(rise.argmax())
+        if rise[stop] > best:
             begin = int(np.concatenate(([0.0], total[:stop])).argmin())
-            best, first, last = value, start + begin, start + stop
-    inner = matched[(matched >= first) & (matched <= last)]
-    return Run(line, traced, int(inner[0]), int(inner[-1]), inner) if len(inner) and first >= 0 else None
+            best, first, last = float(rise[stop]), start + begin, start + stop
+    if first < 0:
+        return None
+    inner = matched[np.searchsorted(matched, first) : np.searchsorted(matched, last, side="right")]
+    return Run(line, traced, int(inner[0]), int(inner[-1]), inner) if len(inner) else None
 
 
 def fit(query: Floats, reference: Floats, weights: Floats, fallback: float, config: AlignerConfig) -> Line:
@@ -143,12 +153,16 @@ def gain_of(run: Run, config: AlignerConfig) -> float:
     return float((run.trace.score[run.matched] - config.min_similarity + 1e-3).sum())
 
 
-def refine(matrix: SimilarityMatrix, line: Line, config: AlignerConfig) -> Run | None:
-    """Alternate between cutting the line to what matches and fitting it to the matches until nothing is gained."""
+def refine(matrix: SimilarityMatrix, line: Line, config: AlignerConfig, rough: Run | None = None) -> Run | None:
+    """Alternate between cutting the line to what matches and fitting it to the matches until nothing is gained.
+
+    ``rough`` is the longest run of ``line`` where the caller knows it.
+    """
     best: Run | None = None
     best_gain = 0.0
     for _ in range(_MAX_ROUNDS):
-        run = longest_run(matrix, line, config)
+        run = rough or longest_run(matrix, line, config)
+        rough = None
         if run is None:
             break
         gain = gain_of(run, config)
@@ -161,7 +175,7 @@ def refine(matrix: SimilarityMatrix, line: Line, config: AlignerConfig) -> Run |
         return None
     best = plainest(matrix, best, config)
     level = float(best.trace.score[best.matched].mean())
-    ground = float(matrix.scores[best.first : best.last + 1].mean())
+    ground = float(matrix.row_means[best.first : best.last + 1].mean())
     floor = min(ground + _EDGE_DROP * (level - ground), level - _LEAST_DROP)
     sharper = longest_run(matrix, best.line, config, floor, best.trace)
     return sharper or best
@@ -198,38 +212,68 @@ def explains_more(fitted: Run, plain: Run) -> bool:
 
 def contrast(matrix: SimilarityMatrix, run: Run, config: AlignerConfig) -> float:
     """Mean similarity on the line minus the mean beside it, a few seconds off, inside the span and just around it."""
-    rows = run.matched
+    rows = run.matched[:: 1 + (len(run.matched) - 1) // _CONTRAST_ROWS]
+    ends = run.line.at(matrix.query_times[run.matched[[0, -1]]])
+    low = max(float(ends.min()) - _CONTRAST_MARGIN, float(matrix.reference_times[0])) - 0.25
+    high = min(float(ends.max()) + _CONTRAST_MARGIN, float(matrix.reference_times[-1])) + 0.25
     on_line = run.line.at(matrix.query_times[rows])
-    low, high = float(on_line.min()) - _CONTRAST_MARGIN, float(on_line.max()) + _CONTRAST_MARGIN
-    low, high = max(low, float(matrix.reference_times[0])), min(high, float(matrix.reference_times[-1]))
-    shifts = np.array([s * sign for s in _CONTRAST_SHIFTS for sign in (-1.0, 1.0)])
-    wanted = on_line[:, None] + shifts
-    usable = (wanted >= low - 0.25) & (wanted <= high + 0.25)
-    picked_rows, picked = np.broadcast_to(rows[:, None], wanted.shape)[usable], wanted[usable]
-    columns = nearest_columns(matrix.reference_times, picked)
-    apart = np.abs(matrix.reference_times[columns] - np.broadcast_to(on_line[:, None], wanted.shape)[usable])
-    beside = (apart > 2 * config.tolerance_seconds) & matrix.reference_mask[columns]
-    if beside.sum() < 2:
+    wanted = on_line[:, None] + _CONTRAST_OFFSETS
+    columns = nearest_columns(matrix.reference_times, wanted.ravel()).reshape(wanted.shape)
+    beside = (wanted >= low) & (wanted <= high)
+    beside &= np.abs(matrix.reference_times[columns] - on_line[:, None]) > 2 * config.tolerance_seconds
+    if not matrix.all_informative:
+        beside &= matrix.reference_mask[columns]
+    count = int(np.count_nonzero(beside))
+    if count < 2:
         return 0.0
-    return float(run.trace.score[rows].mean() - matrix.scores[picked_rows[beside], columns[beside]].mean())
+    values = matrix.scores[rows[:, None], columns]
+    return float(run.trace.score[run.matched].mean() - (values * beside).sum() / count)
 
 
-def span(matrix: SimilarityMatrix, run: Run) -> tuple[float, float, float, float]:
-    """Query start and end, reference start and end, of a run: boundaries lie half way to the next frame that fails.
+def span(matrix: SimilarityMatrix, run: Run, config: AlignerConfig) -> tuple[float, float, float, float]:
+    """Query start and end, reference start and end, of a run, each between the last frame that matches and the next.
 
     Black or flat frames next to the span belong to it when both sides show them.
     """
-    times, duration = matrix.query_times, matrix.query_duration
-    columns = nearest_columns(matrix.reference_times, run.line.at(times))
-    blank = ~matrix.query_mask & ~matrix.reference_mask[columns]
     first, last = run.first, run.last
-    while first > 0 and blank[first - 1]:
-        first -= 1
-    while last < len(times) - 1 and blank[last + 1]:
-        last += 1
-    start = 0.5 * (times[first - 1] + times[first]) if first > 0 else 0.0
-    end = 0.5 * (times[last] + times[last + 1]) if last < len(times) - 1 else duration
-    return clip_to_reference(matrix, run.line, float(start), float(end))
+    if not matrix.all_informative:
+        columns = nearest_columns(matrix.reference_times, run.line.at(matrix.query_times))
+        blank = ~matrix.query_mask & ~matrix.reference_mask[columns]
+        while first > 0 and blank[first - 1]:
+            first -= 1
+        while last < len(blank) - 1 and blank[last + 1]:
+            last += 1
+    start = _end(matrix, run, first, -1, config) if first > 0 else 0.0
+    end = _end(matrix, run, last, 1, config) if last < len(matrix.query_times) - 1 else matrix.query_duration
+    return clip_to_reference(matrix, run.line, start, end)
+
+
+def _end(matrix: SimilarityMatrix, run: Run, edge: int, step: int, config: AlignerConfig) -> float:
+    """Query time of one end of a run, by the frames of the side that has more of them there."""
+    level = level_at(run.trace.score, run.matched, step)
+    found = crossing(matrix.query_times, run.trace.score, edge, step, level)
+    if found is None:
+        return 0.0 if step < 0 else matrix.query_duration
+    columns = _columns_within(matrix, run.line, found)
+    if len(columns) < _FINER or edge not in (run.first, run.last):
+        return found.time
+    # one more frame on either side, in the order of query time
+    reference = np.arange(max(columns[0] - 1, 0), min(columns[-1] + 2, len(matrix.reference_times)))
+    reference = reference if run.line.slope > 0 else reference[::-1]
+    moments = (matrix.reference_times[reference] - run.line.offset) / run.line.slope
+    profile = matrix.masked_scores[nearest_columns(matrix.query_times, moments), reference]
+    matched = np.flatnonzero(profile >= config.min_similarity)
+    if not len(matched):
+        return found.time
+    finer = crossing(moments, profile, int(matched[-1] if step > 0 else matched[0]), step, level)
+    return found.time if finer is None else found.at(finer.time)
+
+
+def _columns_within(matrix: SimilarityMatrix, line: Line, found: Crossing) -> Indices:
+    """Reference frames that the line meets between the two query frames of a crossing."""
+    low, high = sorted(line.at(np.array([found.inner, found.outer])).tolist())
+    times = matrix.reference_times
+    return np.arange(np.searchsorted(times, low, side="right"), np.searchsorted(times, high))
 
 
 def clip_to_reference(
@@ -250,11 +294,13 @@ def measure(matrix: SimilarityMatrix, run: Run, config: AlignerConfig) -> Aligne
     """The segment of a run with its evidence, or None when it is a coincidence or a mere block of likeness."""
     rows = run.matched
     scores = run.trace.score[rows]
-    inside = np.arange(run.first, run.last + 1)
-    informed = matrix.query_mask[inside] & matrix.reference_mask[run.trace.columns[inside]]
-    density = len(rows) / max(int(informed.sum()), 1)
+    within = slice(run.first, run.last + 1)
+    informed = run.last + 1 - run.first
+    if not matrix.all_informative:
+        informed = int((matrix.query_mask[within] & matrix.reference_mask[run.trace.columns[within]]).sum())
+    density = len(rows) / max(informed, 1)
     mean = float(scores.mean())
-    q_start, q_end, r_start, r_end = span(matrix, run)
+    q_start, q_end, r_start, r_end = span(matrix, run, config)
     offside = run.trace.times[rows] - run.line.at(matrix.query_times[rows])
     found = AlignedSegment(
         query_start=q_start,

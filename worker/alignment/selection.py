@@ -6,10 +6,13 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from worker.alignment.base import AlignedSegment, AlignerConfig, SimilarityMatrix
-from worker.alignment.lines import Line, nearest_columns
+from worker.alignment.base import AlignedSegment, AlignerConfig, Mask, SimilarityMatrix, Times
+from worker.alignment.lines import Line, Run, nearest_columns
+from worker.types import FloatArray
 
 ECHO_LEVEL = 0.85  # two lines belong to one static block when similarity between them stays above this share
+ROUGHLY_INSIDE = 0.85  # share of both sides of an unrefined line that lies inside a segment found before
+_BETWEEN = np.array([0.25, 0.5, 0.75])  # where between two lines a valley is looked for
 
 
 def overlap(a: AlignedSegment, b: AlignedSegment) -> float:
@@ -43,20 +46,33 @@ def echoes(candidate: AlignedSegment, kept: AlignedSegment, matrix: SimilarityMa
     A true second occurrence is separated from the first by other footage or by another phase of the motion.
     """
     low, high = max(candidate.query_start, kept.query_start), min(candidate.query_end, kept.query_end)
-    if high - low < 0.5 * candidate.query_length:
-        low_r = max(candidate.reference_start, kept.reference_start)
-        high_r = min(candidate.reference_end, kept.reference_end)
-        if high_r - low_r < 0.5 * candidate.reference_length:
-            return False
-        return echoes(swap(candidate), swap(kept), matrix.transposed())
-    rows = np.flatnonzero((matrix.query_times >= low) & (matrix.query_times <= high) & matrix.query_mask)
+    if high - low >= 0.5 * candidate.query_length:
+        sides = matrix.query_times, matrix.query_mask, matrix.reference_times, matrix.scores
+        return _no_valley(candidate, kept, (low, high), *sides)
+    low, high = max(candidate.reference_start, kept.reference_start), min(candidate.reference_end, kept.reference_end)
+    if high - low >= 0.5 * candidate.reference_length:
+        sides = matrix.reference_times, matrix.reference_mask, matrix.query_times, matrix.scores.T
+        return _no_valley(swap(candidate), swap(kept), (low, high), *sides)
+    return False
+
+
+def _no_valley(
+    candidate: AlignedSegment,
+    kept: AlignedSegment,
+    shared: tuple[float, float],
+    times: Times,
+    mask: Mask,
+    other_times: Times,
+    scores: FloatArray,
+) -> bool:
+    """Whether similarity between the two lines stays high; rows of ``scores`` are the axis whose time is shared."""
+    rows = np.flatnonzero((times >= shared[0]) & (times <= shared[1]) & mask)
     if not len(rows):
         return True
-    mine, other = (_line_of(s).at(matrix.query_times[rows]) for s in (candidate, kept))
-    parts = np.array([0.25, 0.5, 0.75])
-    between = mine[:, None] * (1 - parts) + other[:, None] * parts
-    columns = nearest_columns(matrix.reference_times, between.ravel()).reshape(between.shape)
-    values = matrix.scores[rows[:, None], columns].mean(axis=0)
+    mine, other = (_line_of(s).at(times[rows]) for s in (candidate, kept))
+    between = mine[:, None] * (1 - _BETWEEN) + other[:, None] * _BETWEEN
+    columns = nearest_columns(other_times, between.ravel()).reshape(between.shape)
+    values = scores[rows[:, None], columns].mean(axis=0)
     return bool(values.min() >= ECHO_LEVEL * candidate.mean_similarity)
 
 
@@ -99,6 +115,19 @@ class Shortlist:
             return False
         self.found.append(candidate)
         return True
+
+    def holds(self, run: Run) -> bool:
+        """Whether a rough run lies almost wholly inside a segment that was found, so that it is no news."""
+        if not self.found:
+            return False
+        query = self.matrix.query_times[[run.first, run.last]]
+        low, high = sorted(run.line.at(query).tolist())
+        for kept in self.found:
+            width = min(float(query[1]), kept.query_end) - max(float(query[0]), kept.query_start)
+            height = min(high, kept.reference_end) - max(low, kept.reference_start)
+            if width >= ROUGHLY_INSIDE * (query[1] - query[0]) and height >= ROUGHLY_INSIDE * (high - low):
+                return True
+        return False
 
     def best(self) -> list[AlignedSegment]:
         """Most evidence first, none of them clashing with a better one."""
