@@ -11,9 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
+from worker.alignment import Descriptors
 from worker.embedders.base import Embedder
 from worker.embedders.copy_descriptor import CopyDescriptor
-from worker.embedders.copy_quality import MIN_QUALITY, frame_quality
+from worker.embedders.copy_quality import frame_quality, informative_frames
+from worker.fingerprints import Fingerprinter
 from worker.media.errors import MediaError
 from worker.media.pictures import StoryboardWriter, write_poster, write_thumbnail
 from worker.media.stream import FrameStream, open_frames
@@ -21,8 +23,6 @@ from worker.media.windows import ClipWindower
 from worker.types import ByteImage, ClipWindow, FloatArray, ProbeFacts, SampledFrame, Shot, SubtitleCue
 
 BATCH = 32
-MIN_VOTERS, FEW_SHARE = 3, 0.1
-EMPTY_QUALITY = 0.02  # black and plain frames lie below
 
 
 @dataclass
@@ -37,18 +37,7 @@ class Indexed:
     times: list[float] = field(default_factory=list)
     quality: list[float] = field(default_factory=list)
     informative: list[bool] = field(default_factory=list)  # made of the qualities when the video is over
-    copies: list[FloatArray] = field(default_factory=list)
-    mirrored: list[FloatArray] = field(default_factory=list)
-
-
-def informative_frames(quality: list[float]) -> list[bool]:
-    """Which frames may vote. Where hardly any reaches MIN_QUALITY (a bird in a clear sky), the better half of those
-    that are not empty votes instead: a video without votes could never be found."""
-    good = [q >= MIN_QUALITY for q in quality]
-    if sum(good) >= max(MIN_VOTERS, FEW_SHARE * len(quality)):
-        return good
-    limit = max(EMPTY_QUALITY, float(np.median(quality)))
-    return [q >= MIN_QUALITY or q >= limit for q in quality]
+    fingerprint: Descriptors | None = None  # in every look; None without a copy descriptor
 
 
 class Pictures:
@@ -79,14 +68,14 @@ class Pictures:
 
 
 class Indexer:
-    """Consumes sampled frames in batches; constant memory but for the vectors (0.8 KB a frame)."""
+    """Consumes sampled frames in batches; constant memory but for the vectors (some KB a frame in all looks)."""
 
     def __init__(
         self, facts: ProbeFacts, semantic: Embedder | None, copy: CopyDescriptor | None, folder: Path | None
     ) -> None:
         self.result = Indexed(facts)
         self._semantic = semantic
-        self._copy = copy
+        self._fingerprinter = Fingerprinter(copy, "query", max(facts.duration_seconds, 0.1)) if copy else None
         self._windower = ClipWindower()
         self._pictures = Pictures(folder) if folder else None
         self._batch: list[SampledFrame] = []
@@ -104,9 +93,8 @@ class Indexer:
         images: list[ByteImage] = [f.image for f in frames]
         result, first = self.result, len(self.result.times)
         quality = frame_quality(images)
-        if self._copy is not None:
-            result.copies.extend(self._copy.encode_frames(images))
-            result.mirrored.extend(self._copy.encode_mirrored(images))
+        if self._fingerprinter is not None:
+            self._fingerprinter.add(frames)
         if self._semantic is not None:
             self._vectors.update(enumerate(self._semantic.encode_frames(images), start=first))
         for row, (frame, q) in enumerate(zip(frames, quality, strict=True), start=first):
@@ -134,6 +122,8 @@ class Indexer:
         self.result.informative = informative_frames(self.result.quality)
         if not self.result.times:
             raise MediaError("damaged", detail="no frame came out of the decoder")
+        if self._fingerprinter is not None:
+            self.result.fingerprint = self._fingerprinter.finish(stream.duration_seconds)
         if self._pictures:
             self._pictures.storyboard.finish(stream.duration_seconds)
         return self.result

@@ -39,8 +39,8 @@ TABLES: dict[Kind, Table] = {
         "embeddings_frameembedding",
         "time",
         "time",
-        "ordinal, time, informative",
-        ("int4", "float8", "bool"),
+        "ordinal, time, informative, region",
+        ("int4", "float8", "bool", "int2"),
         " AND informative",
     ),
 }

@@ -8,7 +8,18 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.embeddings.rows import Exactness, FloatArray, Hit, Kind, Row, best_first, query_matrix, stack_rows
+from apps.embeddings.rows import (
+    Exactness,
+    FloatArray,
+    Hit,
+    Kind,
+    Row,
+    StoredFrames,
+    best_first,
+    query_matrix,
+    region_of,
+    stack_rows,
+)
 
 
 class MemoryVectorIndex:
@@ -22,7 +33,7 @@ class MemoryVectorIndex:
             self._rows.pop((kind, video_id, version_id), None)
             return
         vectors = stack_rows(rows).astype(np.float16).astype(np.float32)
-        kept = [(row[0], row[1], row[2], vector) for row, vector in zip(rows, vectors, strict=True)]
+        kept = [(row[0], row[1], row[2], vector, region_of(row)) for row, vector in zip(rows, vectors, strict=True)]
         self._rows[kind, video_id, version_id] = sorted(kept, key=lambda row: row[0])
 
     def search(
@@ -45,7 +56,7 @@ class MemoryVectorIndex:
             if kind == "frame":
                 rows = [row for row in rows if row[2]]
             for answer, query in zip(answers, queries, strict=True):
-                for ordinal, start, end, vector in rows:
+                for ordinal, start, end, vector, _ in rows:
                     stop = start if kind == "frame" else end
                     answer.append(Hit(video_id, ordinal, start, stop, float(vector @ query)))
         return [best_first(answer, k) for answer in answers]
@@ -56,10 +67,11 @@ class MemoryVectorIndex:
     def count(self, kind: Kind, version_id: UUID) -> int:
         return sum(len(rows) for key, rows in self._rows.items() if key[0] == kind and key[2] == version_id)
 
-    def frames_of(self, version_id: UUID, video_id: UUID) -> tuple[NDArray[np.float64], NDArray[np.bool_], FloatArray]:
+    def frames_of(self, version_id: UUID, video_id: UUID) -> StoredFrames:
         rows = self._rows.get(("frame", video_id, version_id), [])
         vectors = np.stack([row[3] for row in rows]) if rows else np.zeros((0, 0), np.float32)
-        return np.array([row[1] for row in rows], float), np.array([row[2] for row in rows], bool), vectors
+        times, flags, regions = ([row[i] for row in rows] for i in (1, 2, 4))
+        return StoredFrames(np.array(times, float), np.array(flags, bool), np.array(regions, np.int64), vectors)
 
     def clips_of(self, version_id: UUID, video_id: UUID) -> tuple[NDArray[np.float64], FloatArray]:
         rows = self._rows.get(("clip", video_id, version_id), [])

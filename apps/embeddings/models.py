@@ -69,7 +69,8 @@ class ClipEmbedding(models.Model):
 
 
 class FrameEmbedding(models.Model):
-    """Answers video: one copy descriptor a sampled frame. ``informative`` frames may vote."""
+    """Answers video: one copy descriptor a sampled frame, and one for every rectangle that was found in its picture
+    (``region`` 1, 2, ...; 0 is the whole frame). ``informative`` frames may vote."""
 
     pk = models.CompositePrimaryKey("video_id", "model_version_id", "ordinal")
     video = models.ForeignKey(Video, on_delete=models.CASCADE)
@@ -77,6 +78,7 @@ class FrameEmbedding(models.Model):
     ordinal = models.PositiveIntegerField()
     time = models.FloatField()
     informative = models.BooleanField(default=True)
+    region = models.PositiveSmallIntegerField(default=0, db_default=0)
     embedding = HalfVectorField()
 
     def __str__(self) -> str:

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 Kind = Literal["clip", "frame"]
 Exactness = Literal["auto", "exact", "approximate"]
-# clip: (ordinal, start, end, vector); frame: (ordinal, time, informative, vector). vector: (D,) of unit norm.
-Row = tuple[int, float, Any, NDArray[np.float32]]
+# clip: (ordinal, start, end, vector); frame: (ordinal, time, informative, vector) of the whole picture, or with the
+# number of a region of it as fifth. vector: (D,) of unit norm.
+Row = tuple[int, float, Any, NDArray[np.float32]] | tuple[int, float, Any, NDArray[np.float32], int]
 FloatArray = NDArray[np.float32]
 
 UNIT_TOLERANCE = 0.02  # half precision and int8 towers leave norms within a few thousandths of 1
@@ -55,3 +56,23 @@ def query_matrix(vectors: FloatArray) -> FloatArray:
 def best_first(hits: list[Hit], k: int) -> list[Hit]:
     """Highest score first; equal scores by video and ordinal, so that the order never depends on the plan."""
     return sorted(hits, key=lambda hit: (-hit.score, hit.video_id, hit.ordinal))[:k]
+
+
+def region_of(row: Row) -> int:
+    """Of a frame's row; 0 is the whole picture."""
+    return row[4] if len(row) == 5 else 0
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFrames:
+    """The frames of one video in order: times (N,), informative (N,), region (N,), vectors (N, D)."""
+
+    times: NDArray[np.float64]
+    informative: NDArray[np.bool_]
+    region: NDArray[np.int64]
+    vectors: FloatArray
+
+    def of_region(self, number: int) -> StoredFrames:
+        kept = self.region == number
+        vectors = self.vectors[kept] if len(self.vectors) else self.vectors
+        return StoredFrames(self.times[kept], self.informative[kept], self.region[kept], vectors)

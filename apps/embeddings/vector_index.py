@@ -32,9 +32,19 @@ from psycopg.types import TypeInfo
 
 from apps.embeddings.knn import TABLES, Plan, condition, local_settings
 from apps.embeddings.memory_index import MemoryVectorIndex
-from apps.embeddings.rows import Exactness, FloatArray, Hit, Kind, Row, query_matrix, stack_rows
+from apps.embeddings.rows import (
+    Exactness,
+    FloatArray,
+    Hit,
+    Kind,
+    Row,
+    StoredFrames,
+    query_matrix,
+    region_of,
+    stack_rows,
+)
 
-__all__ = ["Exactness", "Hit", "Kind", "MemoryVectorIndex", "PgVectorIndex", "Row"]
+__all__ = ["Exactness", "Hit", "Kind", "MemoryVectorIndex", "PgVectorIndex", "Row", "StoredFrames"]
 
 EXACT_ROWS = 20_000  # scanned in some 20 ms; below this an exact answer is as fast as it needs to be
 EXACT_ROWS_OF_MANY = 3_000  # the same when many vectors are asked at once (a lookup asks hundreds)
@@ -63,8 +73,7 @@ class PgVectorIndex:
             with raw.copy(f"{statement} FROM STDIN (FORMAT BINARY)") as copy:
                 copy.set_types(["uuid", "uuid", *table.types, info.oid])
                 for row, vector in zip(rows, vectors, strict=True):
-                    values = (int(row[0]), float(row[1]), bool(row[2]) if kind == "frame" else float(row[2]))
-                    copy.write_row((video_id, version_id, *values, HalfVector(vector)))
+                    copy.write_row((video_id, version_id, *_values(kind, row), HalfVector(vector)))
 
     def search(
         self,
@@ -137,10 +146,11 @@ class PgVectorIndex:
             cursor.execute(f"SELECT count(*) FROM {TABLES[kind].name} WHERE model_version_id = %s", [version_id])
             return int(cursor.fetchone()[0])
 
-    def frames_of(self, version_id: UUID, video_id: UUID) -> tuple[NDArray[np.float64], NDArray[np.bool_], FloatArray]:
-        """times (N,), informative (N,), vectors (N, D) of one video, in order; (0, 0) vectors when it has none."""
-        rows = _rows_of("frame", "time, informative", version_id, video_id)
-        return np.array([row[0] for row in rows], float), np.array([row[1] for row in rows], bool), _unpack(rows)
+    def frames_of(self, version_id: UUID, video_id: UUID) -> StoredFrames:
+        """All rows of one video in order, whole frames and regions; (0, 0) vectors when it has none."""
+        rows = _rows_of("frame", "time, informative, region", version_id, video_id)
+        times, flags, regions = ([row[i] for row in rows] for i in range(3))
+        return StoredFrames(np.array(times, float), np.array(flags, bool), np.array(regions, np.int64), _unpack(rows))
 
     def clips_of(self, version_id: UUID, video_id: UUID) -> tuple[NDArray[np.float64], FloatArray]:
         """spans (N, 2) and vectors (N, D) of one video, in order."""
@@ -196,6 +206,13 @@ class PgVectorIndex:
         concurrently = "" if connection.in_atomic_block else "CONCURRENTLY "
         with connection.cursor() as cursor:
             cursor.execute(f'DROP INDEX {concurrently}IF EXISTS "{index_name(kind, version_id)}"')
+
+
+def _values(kind: Kind, row: Row) -> tuple[Any, ...]:
+    """The columns of TABLES between the keys and the vector."""
+    if kind == "clip":
+        return int(row[0]), float(row[1]), float(row[2])
+    return int(row[0]), float(row[1]), bool(row[2]), region_of(row)
 
 
 def index_name(kind: Kind, version_id: UUID) -> str:

@@ -1,7 +1,8 @@
 """From segments to a verdict: how sure, what kind of relation, how much of each side.
 
-The score has the shape of a calibrated probability, but it is one only after ``DecisionModel`` was fitted on labelled
-pairs; its defaults are set by hand. All of its numbers can be replaced from a JSON file.
+The score is a logistic model of the evidence, fitted on labelled pairs (``worker.training.decision``, figures in
+models/copy/README.md); its numbers lie in models/copy/decision.json. It is calibrated for a pair that is as likely
+a copy as not, so among millions of pairs only scores near 1 are safe.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -20,9 +22,16 @@ Relation = Literal["exact", "near_duplicate", "contains", "contained_in", "share
 Interval = tuple[float, float]
 
 
+DECISION_FILE = Path(__file__).resolve().parents[2] / "models" / "copy" / "decision.json"
+FEATURES = (
+    "similarity", "length", "coverage", "density", "contrast", "residual", "hash", "other_look", "backwards", "speed",
+    "static",
+)  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class DecisionModel:
-    """Weights of a logistic score and the thresholds of the relations. Similarities are centred cosines."""
+    """Weights of a logistic score and the thresholds of the relations. Similarities are normalised cosines."""
 
     bias: float = -8.6
     similarity_weight: float = 10.0  # per unit of mean similarity of the matched frames
@@ -31,6 +40,11 @@ class DecisionModel:
     density_weight: float = 2.0  # per unit of matched rows / rows in the span
     contrast_weight: float = 3.0  # per unit of contrast between the line and its surroundings
     residual_weight: float = -1.0  # per second of root mean square distance from the line
+    hash_weight: float = 4.0  # per unit of the share of frames that are the same picture by PDQ
+    other_look_weight: float = 0.0  # found in a part of the picture, mirrored or turned: more looks, more chances
+    backwards_weight: float = 0.0  # the reference runs backwards
+    speed_weight: float = 0.0  # per octave of speed change
+    static_weight: float = 0.0  # per unit of missing contrast below CONTRAST_ENOUGH: a scene that hardly changes
     length_cap: float = 4.0  # e-folds: beyond a minute, length proves nothing more
     whole_coverage: float = 0.9  # a side counts as wholly covered from here on
     whole_slack_seconds: float = 0.5  # or when at most this much of it is missing (for clips of a few seconds)
@@ -50,6 +64,15 @@ class DecisionModel:
             if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
                 raise ValueError(f"{path.name}: {name} must be a number, not {value!r}")
         return cls(**{name: float(value) for name, value in content.items()})
+
+
+CONTRAST_ENOUGH = 0.1
+
+
+@lru_cache(maxsize=1)
+def bundled_decision() -> DecisionModel:
+    """The fitted model that is part of the repository; the defaults where its file is missing."""
+    return DecisionModel.load(DECISION_FILE) if DECISION_FILE.is_file() else DecisionModel()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,28 +121,35 @@ def features(segments: Sequence[Segment], query_duration: float, reference_durat
     similarities = [s.mean_similarity if isinstance(s, AlignedSegment) else s.score for s in segments]
     query = covered_seconds([(s.query_start, s.query_end) for s in segments], query_duration)
     reference = covered_seconds([(s.reference_start, s.reference_end) for s in segments], reference_duration)
+    contrast = mean("contrast", 0.0)
+    speeds = [abs(math.log2(max(s.reference_length, 1e-6) / w)) for w, s in zip(weights, segments, strict=True)]
+    looks = [float(isinstance(s, AlignedSegment) and s.look != "whole") for s in segments]
+    query_coverage = min(query / query_duration, 1.0) if query_duration > 0 else 0.0
+    reference_coverage = min(reference / reference_duration, 1.0) if reference_duration > 0 else 0.0
     return {
         "similarity": sum(w * s for w, s in zip(weights, similarities, strict=True)) / total,
         "matched_seconds": query,
-        "query_coverage": min(query / query_duration, 1.0) if query_duration > 0 else 0.0,
-        "reference_coverage": min(reference / reference_duration, 1.0) if reference_duration > 0 else 0.0,
+        "length": max(math.log(max(query, 1.0)), 0.0),
+        "query_coverage": query_coverage,
+        "reference_coverage": reference_coverage,
+        "coverage": max(query_coverage, reference_coverage),
         "density": mean("hit_density", 1.0),
-        "contrast": mean("contrast", 0.0),
-        "residual_seconds": mean("residual_seconds", 0.0),
+        "contrast": min(max(contrast, 0.0), 1.0),
+        "residual": mean("residual_seconds", 0.0),
+        "hash": mean("hash_share", 0.0),
+        "other_look": sum(w * v for w, v in zip(weights, looks, strict=True)) / total,
+        "backwards": mean("reversed", 0.0),
+        "speed": min(sum(w * v for w, v in zip(weights, speeds, strict=True)) / total, 2.0),
+        "static": max(CONTRAST_ENOUGH - contrast, 0.0) / CONTRAST_ENOUGH,
     }
 
 
 def score(values: dict[str, float], model: DecisionModel) -> float:
     """Logistic of the weighted features, in 0..1."""
-    length = min(max(math.log(max(values["matched_seconds"], 1.0)), 0.0), model.length_cap)
-    logit = (
-        model.bias
-        + model.similarity_weight * values["similarity"]
-        + model.length_weight * length
-        + model.coverage_weight * max(values["query_coverage"], values["reference_coverage"])
-        + model.density_weight * values["density"]
-        + model.contrast_weight * min(max(values["contrast"], 0.0), 1.0)
-        + model.residual_weight * values["residual_seconds"]
+    logit = model.bias + sum(
+        float(getattr(model, f"{name}_weight"))
+        * (min(values[name], model.length_cap) if name == "length" else values[name])
+        for name in FEATURES
     )
     return 1.0 / (1.0 + math.exp(-min(max(logit, -60.0), 60.0)))
 
@@ -156,7 +186,7 @@ def decide(
     """Weigh the segments of one pair. No segment: score 0 and the relation ``none``."""
     if not segments:
         return NO_MATCH
-    model = model or DecisionModel()
+    model = model or bundled_decision()
     values = features(segments, query_duration, reference_duration)
     value = score(values, model)
     query, reference = values["query_coverage"], values["reference_coverage"]

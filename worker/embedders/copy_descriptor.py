@@ -166,6 +166,14 @@ class CopyDescriptor:
         """As ``encode_frames``, of the frames flipped left to right."""
         return self._encode(images, borders, mirror=True)
 
+    def encode_squares(self, squares: Tensor) -> FloatArray:
+        """(N, 3, 96, 96) in [0, 1], as ``to_square`` gives them -> (N, 128) float32 unit rows; nothing is trimmed."""
+        out = np.empty((len(squares), DIM), np.float32)
+        with torch.inference_mode():
+            for start in range(0, len(squares), BATCH):
+                out[start : start + BATCH] = self._net(squares[start : start + BATCH]).numpy()
+        return out
+
     def _encode(self, images: Frames, borders: Borders | None, *, mirror: bool) -> FloatArray:
         _check(images)
         if borders is None:

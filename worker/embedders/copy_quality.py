@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from worker.types import ByteImage, FloatArray
 
+MIN_VOTERS, FEW_SHARE = 3, 0.1
+EMPTY_QUALITY = 0.02  # black and plain frames lie below
 MIN_QUALITY = 0.25  # frames below it are left out of votes and of the index
 GRID = 64
 CHUNK = 64
@@ -58,3 +60,13 @@ def frame_quality(images: NDArray[np.uint8] | Sequence[ByteImage]) -> FloatArray
         parts = [_quality(images[i : i + CHUNK]) for i in range(0, len(images), CHUNK)]
         return np.concatenate(parts) if parts else np.empty(0, np.float32)
     return np.concatenate([frame_quality(np.asarray(image)[None]) for image in images] or [np.empty(0, np.float32)])
+
+
+def informative_frames(quality: list[float]) -> list[bool]:
+    """Which frames may vote. Where hardly any reaches MIN_QUALITY (a bird in a clear sky), the better half of those
+    that are not empty votes instead: a video without votes could never be found."""
+    good = [q >= MIN_QUALITY for q in quality]
+    if sum(good) >= max(MIN_VOTERS, FEW_SHARE * len(quality)):
+        return good
+    limit = max(EMPTY_QUALITY, float(np.median(quality)))
+    return [q >= MIN_QUALITY or q >= limit for q in quality]

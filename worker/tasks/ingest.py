@@ -26,7 +26,7 @@ from worker.media.errors import MediaError
 from worker.media.proxy import needs_proxy
 from worker.media.subtitles import extract_subtitles
 from worker.tasks.running import JobContinues, JobFailed, JobLost, RunningJob, run
-from worker.tasks.vectors import copy_embedder, semantic_embedder, store_clips, store_frames
+from worker.tasks.vectors import copy_embedder, semantic_embedder, store_clips, store_fingerprint
 from worker.types import ProbeFacts
 
 DECODE_SHARE = 0.95  # of a job's progress; the rest is subtitles and writing
@@ -69,7 +69,8 @@ def _write(job: RunningJob, video: Video, semantic: ModelVersion, copy: ModelVer
             subtitles=[(c.start, c.end, c.text, c.language) for c in result.cues],
         )
         store_clips(index, video, semantic, result)
-        store_frames(index, video, copy, result)
+        if result.fingerprint is not None:
+            store_fingerprint(index, video, copy, result.fingerprint)
         video_mark_ready(video_id=video.id)
         enqueue(kind=JobKind.MATCH, subject_id=video.id, title=video.title)
         if needs_proxy(result.facts):

@@ -21,25 +21,18 @@ from apps.embeddings.selectors import model_version_serving
 from apps.embeddings.vector_index import PgVectorIndex
 from apps.videos.models import Video
 from vsearch.celery import app
-from worker.alignment import AlignedSegment, Descriptors, FrameHits, PairMatch, match_pair, swap_pair, vote_for_videos
+from worker.alignment import Descriptors, FrameHits, PairMatch, match_pair, swap_pair, vote_for_videos
 from worker.tasks.running import JobContinues, JobFailed, RunningJob, run
-from worker.tasks.vectors import mirrored_file
-from worker.types import FloatArray
+from worker.tasks.vectors import stored_fingerprint
 
 TOP_CANDIDATES = 25
-FRAME_HITS = 1200  # about as many in all, shared out over the frames of the query
+FRAME_HITS = 1200  # about as many for a look, shared out over its frames
 MIN_HITS_A_FRAME, MAX_HITS_A_FRAME = 10, 40
-MAX_QUERY_FRAMES = 1500  # more are thinned out evenly; alignment still sees all of them
-MIN_HIT_SCORE = 0.3
+MAX_ROWS = {"whole": 96, "mirrored": 96, "region": 48, "part": 8, "turned": 12}  # frames that ask, spread evenly
+MIN_HIT_SCORE = 0.1  # of a nearest frame, after half of the query frame's background penalty
 MIN_FRAMES = 2  # of the query that agree on one video and offset
-# Beyond the decision's own score, which cannot tell look-alikes apart (measured on real clips with bundled-copy):
-# other scenes reach a mean similarity of 0.71; another take before the same wall reaches 0.94, but without the
-# temporal structure that a copy shows unless it is nearly identical. Calibration replaces these two.
-MIN_SIMILARITY = 0.72
-# In the library nobody asked, and scenes of one kind look alike: in the demo library 0.72 flags 49 unrelated pairs
-# beside 23 copies, 0.85 about 16 beside 20 or more. A person who asks with a file sees the weaker ones too.
-LIBRARY_MIN_SIMILARITY = 0.85
-STATIC_CONTRAST, STATIC_MIN_SIMILARITY = 0.05, 0.955
+# A person who asks with a file weighs a weak answer himself; in the library nobody asked, so a pair must be surer.
+LOOKUP_MIN_SCORE, LIBRARY_MIN_SCORE = 0.5, 0.8
 SLICE_SECONDS = 60.0
 
 Check = Callable[[], None]
@@ -56,12 +49,12 @@ def find_matches(
     exclude: Collection[UUID] = (),
     also: Collection[UUID] = (),
     check: Check = _no_check,
-    min_similarity: float = MIN_SIMILARITY,
+    min_score: float = LOOKUP_MIN_SCORE,
 ) -> list[FoundMatch]:
     """Ready videos of the library that share footage with the query, surest first.
 
     ``also`` names videos that are aligned whatever the nearest frames say; ``check`` is called between steps and
-    may raise to stop. Vectors are those of model version ``version_id``.
+    may raise to stop. Vectors are those of model version ``version_id``. ``min_score``: least probability of a copy.
     """
     index = PgVectorIndex()
     candidates = [*also, *(v for v in _candidates(index, query, version_id, exclude, check) if v not in set(also))]
@@ -72,27 +65,16 @@ def find_matches(
         video = videos.get(video_id)
         if video is None or video_id in exclude:
             continue
-        reference = stored_descriptors(video, version_id, index=index)
+        reference = stored_descriptors(video, version_id, index=index, asking=video_id in also)
         if reference is None:
             continue
         pair = match_pair(query, reference)
-        if not convincing(pair, min_similarity) and video_id in also and reference.mirrored_vectors is not None:
-            # Found from the other side before: perhaps only its mirrored reading fits.
+        if pair.verdict.score < min_score and video_id in also:
+            # Found from the other side before: perhaps only the looks of that side fit.
             pair = swap_pair(match_pair(reference, query))
-        if convincing(pair, min_similarity):
+        if pair.segments and pair.verdict.score >= min_score:
             found.append(found_match(video_id, pair))
     return sorted(found, key=lambda match: (-match.score, -match.query_coverage, str(match.video_id)))
-
-
-def convincing(pair: PairMatch, min_similarity: float = MIN_SIMILARITY) -> bool:
-    """Whether a pair is worth showing to people; ``min_similarity`` is the mean over the matched frames."""
-    segments = [s for s in pair.segments if isinstance(s, AlignedSegment)]
-    if not pair.verdict.is_match or not segments:
-        return pair.verdict.is_match
-    lengths = [max(s.query_length, 1e-6) for s in segments]
-    similarity = float(np.average([s.mean_similarity for s in segments], weights=lengths))
-    contrast = float(np.average([s.contrast for s in segments], weights=lengths))
-    return similarity >= (STATIC_MIN_SIMILARITY if contrast < STATIC_CONTRAST else min_similarity)
 
 
 def found_match(video_id: UUID, pair: PairMatch) -> FoundMatch:
@@ -111,56 +93,45 @@ def found_match(video_id: UUID, pair: PairMatch) -> FoundMatch:
 def _candidates(
     index: PgVectorIndex, query: Descriptors, version_id: UUID, exclude: Collection[UUID], check: Check
 ) -> list[UUID]:
-    """Videos that the nearest frames vote for, best first; plain and mirrored frames vote apart."""
-    rows = np.flatnonzero(query.informative)
-    if len(rows) > MAX_QUERY_FRAMES:
-        rows = rows[np.linspace(0, len(rows) - 1, MAX_QUERY_FRAMES).astype(np.int64)]
-    if len(rows) == 0:
-        return []
+    """Videos that the nearest frames vote for, best first; every look of the query votes apart."""
     votes: dict[UUID, float] = {}
-    for vectors in (query.vectors, query.mirrored_vectors):
-        if vectors is None:
+    for look in query.looks():
+        places = np.flatnonzero(query.informative[look.rows])
+        limit = MAX_ROWS[look.kind]
+        if len(places) > limit:
+            places = places[np.linspace(0, len(places) - 1, limit).astype(np.int64)]
+        if len(places) == 0:
             continue
         check()
-        k = min(max(FRAME_HITS // len(rows), MIN_HITS_A_FRAME), MAX_HITS_A_FRAME)
-        answers = index.search("frame", version_id, vectors[rows], k, exclude=exclude)
-        for candidate in vote_for_videos(
-            _frame_hits(rows, answers), query.times, limit=TOP_CANDIDATES, min_score=MIN_HIT_SCORE
-        ):
-            if candidate.query_rows >= MIN_FRAMES:
-                votes[candidate.video_id] = max(votes.get(candidate.video_id, 0.0), candidate.votes)
+        k = min(max(FRAME_HITS // len(places), MIN_HITS_A_FRAME), MAX_HITS_A_FRAME)
+        answers = index.search("frame", version_id, look.vectors[places], k, exclude=exclude)
+        penalty = np.zeros(len(look.rows)) if look.penalty is None else 0.5 * look.penalty
+        hits = _frame_hits(look.rows[places], penalty[places], answers)
+        for candidate in vote_for_videos(hits, query.times, limit=TOP_CANDIDATES, min_score=MIN_HIT_SCORE):
+            if candidate.query_rows >= min(MIN_FRAMES, len(places)):
+                # Each frame of a thinned look stands for several.
+                value = candidate.votes * len(query.times) / max(len(places), 1)
+                votes[candidate.video_id] = max(votes.get(candidate.video_id, 0.0), value)
     return sorted(votes, key=lambda video_id: (-votes[video_id], str(video_id)))[:TOP_CANDIDATES]
 
 
-def _frame_hits(rows: Iterable[np.int64], answers: list[list[Hit]]) -> FrameHits[UUID]:
-    hits = [(row, hit) for row, answer in zip(rows, answers, strict=True) for hit in answer]
+def _frame_hits(rows: Iterable[np.int64], penalties: Iterable[float], answers: list[list[Hit]]) -> FrameHits[UUID]:
+    hits = [(row, hit, p) for row, p, answer in zip(rows, penalties, answers, strict=True) for hit in answer]
     return FrameHits(
-        query_rows=[row for row, _ in hits],
-        video_ids=[hit.video_id for _, hit in hits],
-        reference_times=[hit.start for _, hit in hits],
-        scores=[hit.score for _, hit in hits],
+        query_rows=[row for row, _, _ in hits],
+        video_ids=[hit.video_id for _, hit, _ in hits],
+        reference_times=[hit.start for _, hit, _ in hits],
+        scores=[hit.score - penalty for _, hit, penalty in hits],
     )
 
 
-def stored_descriptors(video: Video, version_id: UUID, *, index: PgVectorIndex | None = None) -> Descriptors | None:
-    """What was stored of a library video, or None when it has no vectors of this version."""
-    times, informative, vectors = (index or PgVectorIndex()).frames_of(version_id, video.id)
-    if len(times) == 0:
-        return None
-    duration = video.duration_seconds or float(times[-1])
-    return Descriptors(
-        vectors, times, informative, duration, mirrored_vectors=_mirrored(video, version_id, vectors.shape)
-    )
-
-
-def _mirrored(video: Video, version_id: UUID, shape: tuple[int, ...]) -> FloatArray | None:
-    """Ingest keeps the descriptors of the flipped frames beside the video; without them mirrored copies of it are
-    found from the other side only."""
-    try:
-        vectors = np.load(mirrored_file(video, version_id), allow_pickle=False)
-    except (FileNotFoundError, ValueError, EOFError):
-        return None
-    return vectors.astype(np.float32) if vectors.shape == shape else None
+def stored_descriptors(
+    video: Video, version_id: UUID, *, index: PgVectorIndex | None = None, asking: bool = True
+) -> Descriptors | None:
+    """What was stored of a library video, or None when it has no vectors of this version. ``asking``: with the looks
+    that only a query needs."""
+    version = ModelVersion.objects.get(id=version_id)
+    return stored_fingerprint(index or PgVectorIndex(), video, version, asking=asking)
 
 
 def match_video(video: Video, version: ModelVersion, *, check: Check = _no_check) -> list[FoundMatch]:
@@ -174,7 +145,7 @@ def match_video(video: Video, version: ModelVersion, *, check: Check = _no_check
         exclude={video.id},
         also=_partners(video, version),
         check=check,
-        min_similarity=LIBRARY_MIN_SIMILARITY,
+        min_score=LIBRARY_MIN_SCORE,
     )
 
 

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from uuid import UUID
 
 import numpy as np
+from numpy.typing import NDArray
 
 from apps.embeddings.models import ModelVersion
-from apps.embeddings.vector_index import PgVectorIndex
+from apps.embeddings.vector_index import PgVectorIndex, Row, StoredFrames
 from apps.videos.models import Video
+from worker.alignment import Descriptors, View, background_penalty
 from worker.embedders.base import Embedder, EmbedderError
 from worker.embedders.copy_descriptor import CopyDescriptor
-from worker.embedders.registry import load_copy, load_semantic
+from worker.embedders.looks_file import read_looks, write_looks
+from worker.embedders.registry import COPY_WEIGHTS, load_copy, load_semantic
 from worker.indexing import Indexed
+from worker.types import FloatArray
 
 
 def _same_weights(version: ModelVersion, found: str) -> None:
@@ -38,9 +44,12 @@ def copy_embedder(version: ModelVersion) -> CopyDescriptor:
     return embedder
 
 
-def mirrored_file(video: Video, version_id: UUID) -> Path:
-    """Descriptors of the flipped frames, (N, D) float16 in the order of the frame rows of that version."""
-    return video.folder / f"copy_mirrored_{version_id}.npy"
+@lru_cache(maxsize=4)
+def _background(folder: str) -> FloatArray:
+    path = Path(folder) / COPY_WEIGHTS
+    if not folder or not path.is_file():
+        return np.zeros((0, 0), np.float32)  # then no frame loses anything
+    return load_copy(Path(folder)).background()
 
 
 def store_clips(index: PgVectorIndex, video: Video, version: ModelVersion, result: Indexed) -> None:
@@ -48,12 +57,55 @@ def store_clips(index: PgVectorIndex, video: Video, version: ModelVersion, resul
     index.upsert("clip", video.id, version.id, rows)
 
 
-def store_frames(index: PgVectorIndex, video: Video, version: ModelVersion, result: Indexed) -> None:
-    rows = [
-        (i, time, informative, vector)
-        for i, (time, informative, vector) in enumerate(
-            zip(result.times, result.informative, result.copies, strict=True)
-        )
+def fingerprint_file(video: Video, version_id: UUID) -> Path:
+    """What the index does not hold of a video's fingerprint: PDQ hashes and the looks that only ask."""
+    return video.folder / f"fingerprint_{version_id}.npz"
+
+
+def store_fingerprint(index: PgVectorIndex, video: Video, version: ModelVersion, found: Descriptors) -> None:
+    """Whole frames and regions go into the index, in the caller's transaction; the rest goes beside the video."""
+    rows: list[Row] = [
+        (i, time, informative, vector, 0)
+        for i, (time, informative, vector) in enumerate(zip(found.times, found.informative, found.vectors, strict=True))
     ]
+    regions = [view for view in found.views if view.kind == "region" and not view.mirrored]
+    for number, view in enumerate(regions, start=1):
+        for row, vector in zip(view.rows, view.vectors, strict=True):
+            rows.append((len(rows), float(found.times[row]), bool(found.informative[row]), vector, number))
     index.upsert("frame", video.id, version.id, rows)
-    np.save(mirrored_file(video, version.id), np.stack(result.mirrored).astype(np.float16))
+    video.folder.mkdir(parents=True, exist_ok=True)
+    write_looks(fingerprint_file(video, version.id), found)
+
+
+def stored_fingerprint(
+    index: PgVectorIndex, video: Video, version: ModelVersion, *, asking: bool
+) -> Descriptors | None:
+    """What was stored of a library video, or None when it has no vectors of this version.
+
+    ``asking``: with the looks of a query. Without the file beside the video (deleted by hand, or written by an older
+    release) whole frames and regions still match.
+    """
+    stored = index.frames_of(version.id, video.id)
+    if len(stored.times) == 0:
+        return None
+    background = _background(version.folder)
+    whole = stored.of_region(0)
+    looks = read_looks(fingerprint_file(video, version.id), len(whole.times), all_views=asking)
+    views = looks.views if asking and looks.views else _regions(stored, whole.times)
+    return Descriptors(
+        vectors=whole.vectors,
+        times=whole.times,
+        informative=whole.informative,
+        duration=video.duration_seconds or float(whole.times[-1]),
+        views=tuple(replace(view, penalty=background_penalty(view.vectors, background)) for view in views),
+        penalty=background_penalty(whole.vectors, background),
+        hashes=looks.hashes,
+    )
+
+
+def _regions(stored: StoredFrames, times: NDArray[np.float64]) -> tuple[View, ...]:
+    views = []
+    for number in range(1, int(stored.region.max(initial=0)) + 1):
+        part = stored.of_region(number)
+        views.append(View(f"region {number}", "region", np.searchsorted(times, part.times), part.vectors))
+    return tuple(views)

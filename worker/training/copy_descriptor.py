@@ -35,7 +35,7 @@ WEIGHT_DECAY = 0.05
 SIDES = ((0.7, 64), (0.85, 80), (1.01, SIDE))  # (share of the schedule, side in pixels): small pictures first are cheap
 CHECKPOINT_SECONDS = 180
 THUMBNAIL = 16
-ALIKE = 0.5  # correlation of two frames' thumbnails from which they may show the same (a panned or zoomed one counts as a crop)
+ALIKE = 0.5  # correlation of two frames' thumbnails from which they may show the same: a panned one is half a crop
 
 Batch = tuple[Tensor, Tensor, Tensor, Tensor]
 

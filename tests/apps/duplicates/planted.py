@@ -8,7 +8,9 @@ from apps.embeddings.models import ModelVersion
 from apps.embeddings.vector_index import PgVectorIndex
 from apps.videos.models import Video
 from tests.apps.duplicates.library import make_video
-from worker.tasks.vectors import mirrored_file
+from worker.alignment import Descriptors, View
+from worker.embedders.looks_file import write_looks
+from worker.tasks.vectors import fingerprint_file
 
 DIM = 128
 
@@ -30,7 +32,10 @@ def store(version: ModelVersion, video: Video, vectors: np.ndarray, mirrored: np
     PgVectorIndex().upsert("frame", video.id, version.id, rows)
     if mirrored is not None:
         video.folder.mkdir(parents=True, exist_ok=True)
-        np.save(mirrored_file(video, version.id), mirrored.astype(np.float16))
+        places = np.arange(len(vectors))
+        flipped = View("mirrored", "mirrored", places, mirrored, mirrored=True)
+        whole = Descriptors(vectors, places.astype(float), np.ones(len(vectors), bool), float(len(vectors)), (flipped,))
+        write_looks(fingerprint_file(video, version.id), whole)
 
 
 def planted_video(version: ModelVersion, title: str, vectors: np.ndarray, mirrored: np.ndarray | None = None) -> Video:

@@ -103,10 +103,24 @@ def test_frames_that_are_not_informative_never_answer(index, version):
     (hits,) = index.search("frame", version, vectors[3:], 10)
     assert {hit.video_id for hit in hits} == {plain}
     assert all(hit.start == hit.end for hit in hits)
-    times, informative, stored = index.frames_of(version, black)
-    assert times.tolist() == [0.0, 1.0]
-    assert informative.tolist() == [False, False]
-    assert stored == pytest.approx(vectors[2:], abs=2e-3)
+    stored = index.frames_of(version, black)
+    assert stored.times.tolist() == [0.0, 1.0]
+    assert stored.informative.tolist() == [False, False]
+    assert stored.vectors == pytest.approx(vectors[2:], abs=2e-3)
+
+
+def test_regions_of_frames_are_found_and_come_back_apart_from_the_whole_frames(index, version):
+    video = make_video().id
+    vectors = directions(3)
+    rows = [*frame_rows(vectors[:2]), (2, 1.0, True, vectors[2], 1)]
+    index.upsert("frame", video, version, rows)
+    (hits,) = index.search("frame", version, vectors[2:], 1)
+    assert (hits[0].video_id, hits[0].start) == (video, 1.0)
+    stored = index.frames_of(version, video)
+    assert stored.region.tolist() == [0, 0, 1]
+    assert stored.of_region(0).vectors == pytest.approx(vectors[:2], abs=2e-3)
+    assert stored.of_region(1).times.tolist() == [1.0]
+    assert len(index.frames_of(version, make_video().id).of_region(0).times) == 0
 
 
 def test_clips_of_a_video_come_back_in_order(index, version):

@@ -9,14 +9,13 @@ import pytest
 
 from apps.core.models import Job
 from apps.embeddings.models import ClipEmbedding, FrameEmbedding, ModelVersion
-from apps.embeddings.vector_index import PgVectorIndex
 from apps.videos.models import Video
 from tests.clips import Scene, make_clip
 from tests.worker.tasks.serving import register, versions  # noqa: F401
-from worker.indexing import informative_frames
+from worker.embedders.copy_quality import informative_frames
 from worker.tasks import ingest as ingest_task
 from worker.tasks.ingest import ingest
-from worker.tasks.vectors import mirrored_file
+from worker.tasks.matching import stored_descriptors
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Versions = tuple[ModelVersion, ModelVersion]
@@ -41,9 +40,12 @@ def test_a_clip_becomes_ready_with_everything_that_pages_need(clip: Path, versio
     names = {f.name for f in video.folder.iterdir()}
     assert {"poster.jpg", "storyboard.vtt", "sprite.jpg", "thumbs"} <= names
     assert ClipEmbedding.objects.filter(video=video).count() == len(list((video.folder / "thumbs").iterdir())) >= 2
-    times, informative, vectors = PgVectorIndex().frames_of(versions[1].id, video.id)
-    assert len(times) == len(vectors) >= 12 and informative.any()
-    assert np.load(mirrored_file(video, versions[1].id)).shape == vectors.shape
+    stored = stored_descriptors(video, versions[1].id)
+    assert stored is not None
+    assert len(stored.times) == len(stored.vectors) >= 12 and stored.informative.any()
+    assert stored.hashes is not None and stored.hashes.shape == (len(stored.times), 32)
+    assert {view.kind for view in stored.views} >= {"mirrored", "turned", "part"}
+    assert all(np.isfinite(view.vectors).all() and view.penalty is not None for view in stored.views)
     assert job_of(video).state == "done"
     assert job_of(video, "match").state == "queued"
     assert not Job.objects.filter(subject_id=video.id, kind="proxy").exists()

@@ -1,0 +1,80 @@
+"""From a video file to its copy descriptors, without Django: what lookups, the evaluation and scripts use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from worker.alignment.descriptors import Descriptors
+from worker.embedders.copy_descriptor import CopyDescriptor
+from worker.embedders.copy_quality import frame_quality, informative_frames
+from worker.embedders.copy_views import CopyViews, Role
+from worker.media.errors import MediaError
+from worker.media.stream import open_frames
+from worker.types import ProbeFacts, SampledFrame
+
+SAMPLINGS = ("uniform", "keyframes")
+BATCH = 32
+
+
+class Fingerprinter:
+    """Takes sampled frames in time order, describes them shot by shot, at most BATCH at a time."""
+
+    def __init__(self, copy: CopyDescriptor, role: Role, expected_seconds: float) -> None:
+        self._views = CopyViews(copy, role, expected_seconds)
+        self._open: list[SampledFrame] = []
+        self.quality: list[float] = []
+
+    def add(self, frames: Sequence[SampledFrame]) -> None:
+        for frame in frames:
+            fits = not self._open or self._open[-1].image.shape == frame.image.shape
+            if self._open and (frame.starts_shot or not fits or len(self._open) == BATCH):
+                self._flush()
+            self._open.append(frame)
+
+    def _flush(self) -> None:
+        frames, self._open = self._open, []
+        if frames:
+            images = [f.image for f in frames]
+            self.quality += frame_quality(np.stack(images)).tolist()
+            self._views.add(images, [f.time for f in frames])
+
+    def finish(self, duration: float) -> Descriptors:
+        self._flush()
+        return self._views.finish(informative_frames(self.quality), duration)
+
+
+def fingerprint(
+    path: Path | str,
+    *,
+    copy: CopyDescriptor,
+    sampling: str = "uniform",
+    role: Role = "query",
+    on_facts: Callable[[ProbeFacts], None] = lambda facts: None,
+    on_progress: Callable[[float], None] = lambda fraction: None,
+    cancelled: Callable[[], bool] | None = None,
+) -> Descriptors:
+    """Decode ``path`` once and describe it. ``on_progress`` gets 0..1 by the header's duration.
+
+    ``sampling``: "uniform" keeps every sampled frame; "keyframes" the few that a learned selector chooses, each with
+    the span that it stands for. Raises MediaError, and ValueError for an unknown sampling.
+    """
+    if sampling not in SAMPLINGS:
+        raise ValueError(f"there is no sampling called {sampling!r}; choose one of: {', '.join(SAMPLINGS)}")
+    with open_frames(path, cancelled=cancelled) as stream:
+        on_facts(stream.facts)
+        expected = max(stream.facts.duration_seconds, 0.1)
+        fingerprinter = Fingerprinter(copy, role, expected)
+        for frame in stream:
+            fingerprinter.add([frame])
+            on_progress(min(frame.time / expected, 1.0))
+        found = fingerprinter.finish(stream.duration_seconds)
+    if not len(found.times):
+        raise MediaError("damaged", detail="no frame came out of the decoder")
+    if sampling == "keyframes":
+        from worker.detection.keyframes import keep_key_frames  # loads the selector
+
+        return keep_key_frames(found)
+    return found
