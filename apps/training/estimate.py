@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-# Seconds, measured with the bundled model on two processor cores; a GPU is some ten times as fast.
-FRAME_SECONDS = 1 / 150
+# Seconds on two processor cores. Frames, heads and towers: benchmarks/embed_speed.py and training_speed.py with the
+# bundled model. Captions, decoding, starting and the GPU are guesses that nobody has measured yet.
+FRAME_SECONDS = 1 / 170
 CAPTION_SECONDS = 1 / 250
-HEAD_STEP_SECONDS = 0.25  # a step of tier A with a batch of 1024
-TOWER_PAIR_SECONDS = 0.25  # a pair through both towers and back
-TOWER_PAIR_SECONDS_ON_GPU = 0.004
+HEAD_PAIR_SECONDS = 1 / 5_670  # InfoNCE
+WORDS_PAIR_SECONDS = 1 / 1_160  # with words against frames (DMAE)
+TOWER_PAIR_SECONDS = 1 / 35  # through both towers and back, four frames a pair
+TOWER_PAIR_SECONDS_ON_GPU = TOWER_PAIR_SECONDS / 10
 DECODE_SECONDS = 0.8  # a short video through the sandboxed decoder
 START_SECONDS = 15.0
 
@@ -22,7 +24,6 @@ def estimate_seconds(recipe: dict[str, Any], *, items: int, captions: int) -> fl
     if recipe.get("tier") == "B":
         pair = TOWER_PAIR_SECONDS_ON_GPU if recipe.get("needs_gpu") else TOWER_PAIR_SECONDS
         return START_SECONDS + embedding + epochs * captions * pair
-    batch = max(2, int(recipe.get("batch", 512)))
-    steps = -(-captions // batch)
-    step = HEAD_STEP_SECONDS * min(1.0, captions / 1024) * len(recipe.get("losses", {"info_nce": 1.0}))
-    return START_SECONDS + embedding + epochs * steps * step * (1.5 if recipe.get("mining") else 1.0)
+    losses = recipe.get("losses", {"info_nce": 1.0})
+    pair = WORDS_PAIR_SECONDS if "dmae" in losses else HEAD_PAIR_SECONDS * len(losses)
+    return START_SECONDS + embedding + epochs * captions * pair * (1.5 if recipe.get("mining") else 1.0)
