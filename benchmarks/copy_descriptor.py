@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,20 +19,14 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont
 
+from benchmarks.clip_families import SUFFIXES, family
 from worker.embedders.copy_borders import NO_BORDERS
 from worker.embedders.copy_descriptor import SIDE, CopyDescriptor, CopyNet
 from worker.embedders.copy_quality import MIN_QUALITY, frame_quality
 
 Picture = Image.Image
 Edit = Callable[[Picture, Picture], Picture]  # (frame, frame of another clip) -> edited frame
-SUFFIXES = {".mp4", ".mkv", ".webm", ".m4v", ".mov"}
 LOSSY = 25
-
-
-def family(path: Path) -> str:
-    """Clips that are edits of one source share their first word in these folders: cat.1, cat.2, chair-22-..."""
-    edited = ("viddupfinder", "threatexchange", "thorn")
-    return f"{path.parent.name}/{re.split(r'[.-]', path.stem)[0] if path.parent.name.startswith(edited) else path.stem}"
 
 
 def read_frames(path: Path, count: int) -> list[Picture]:

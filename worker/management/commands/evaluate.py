@@ -1,4 +1,7 @@
-"""Measure a model on a manifest: ``evaluate retrieval --manifest FILE [--model bundled|NAME|FOLDER] [--json]``.
+"""Measure search and copy detection on manifests: ``evaluate retrieval`` and ``evaluate copies``.
+
+evaluate retrieval --manifest FILE [--model bundled|NAME|FOLDER] [--json]
+evaluate copies --manifest FILE [--aligner NAME] [--sampling NAME] [--json]
 
 Needs no running server, and a database only for the NAME of an installed version.
 """
@@ -14,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from worker.management import evaluating_copies
 
 if TYPE_CHECKING:  # these load torch, which `manage.py help` does not need
     from worker.embedders.base import Embedder
@@ -46,8 +51,21 @@ class Command(BaseCommand):
         )
         retrieval.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
+        copies = subjects.add_parser(
+            "copies",
+            help="copy detection: micro-AP, VCSL and VSC2022 segment scores, FRR and FAR, by edit",
+            description="Every query is compared with every reference. The manifest: "
+            '{"references": [{"id": "a", "video": PATH}], "queries": [{"id": "q", "video": PATH, "segments": '
+            '[{"reference": "a", "query": [0, 5], "reference_span": [10, 15], "edit": "mirror"}]}]}. '
+            "A query without segments is a negative.",
+        )
+        evaluating_copies.add_arguments(copies)
+
     def handle(self, *args: Any, **options: Any) -> None:
-        {"retrieval": self._retrieval}[options["subject"]](options)
+        if options["subject"] == "copies":
+            evaluating_copies.run(options, self.stdout, self.stderr)
+        else:
+            self._retrieval(options)
 
     def _retrieval(self, options: dict[str, Any]) -> None:
         from worker.training.items import ManifestError
