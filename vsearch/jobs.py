@@ -31,6 +31,8 @@ class JobKind(StrEnum):
     LOOKUP = "lookup"  # subject: Lookup. fingerprint a query file and match it
     MODEL_INSTALL = "model_install"  # subject: ModelVersion. fetch, export, index beside, switch
     SCAN = "scan"  # subject: none. match every ready video again
+    PICTURE = "picture"  # subject: MatrixPicture. draw the similarity of two library videos
+    CLUSTERS = "clusters"  # subject: ClusterRun. explore the library by DBSCAN or HDBSCAN
     DATASET = "dataset"  # subject: Dataset. gather, check and freeze it
     TRAIN = "train"  # subject: TrainingRun. check, train, register the candidate
     CANDIDATE = "candidate"  # subject: TrainingRun. index its candidate beside the serving version, evaluate both
@@ -51,6 +53,8 @@ ROUTES: dict[JobKind, Route] = {
     JobKind.PROXY: Route("worker.proxy", "decode"),
     JobKind.MATCH: Route("worker.match", "default"),
     JobKind.SCAN: Route("worker.scan", "default"),
+    JobKind.PICTURE: Route("worker.picture", "lookup"),  # somebody waits for it
+    JobKind.CLUSTERS: Route("worker.clusters", "default"),
     JobKind.MODEL_INSTALL: Route("worker.model_install", "gpu"),
     JobKind.DATASET: Route("worker.dataset", "default"),
     JobKind.TRAIN: Route("worker.train", "training"),

@@ -160,6 +160,10 @@ JOB_LEASE_SECONDS = env.integer("VSEARCH_JOB_LEASE_SECONDS", 60, low=2)
 JOB_MAX_ATTEMPTS = env.integer("VSEARCH_JOB_MAX_ATTEMPTS", 3, low=1)
 # Files below these may be named by uploaded training manifests; videos of the library always.
 TRAINING_FOLDERS = env.words("VSEARCH_TRAINING_FOLDERS")
+# Footage that more than so many different videos have is an intro, an advert or the like, and no sign of copies.
+SHARED_ASSET_VIDEOS = env.integer("VSEARCH_SHARED_ASSET_VIDEOS", 5, low=2)
+# Videos below these are always kept: they are proposed first and never marked as spare.
+PROTECTED_FOLDERS = env.words("VSEARCH_PROTECTED_FOLDERS")
 LOOKUP_DAYS = env.integer("VSEARCH_LOOKUP_DAYS", 7, low=1)
 MAX_UPLOAD_BYTES = env.integer("VSEARCH_MAX_UPLOAD_BYTES", 50 * 1024**3, low=1024)
 

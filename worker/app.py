@@ -15,6 +15,8 @@ app.conf.include = [
     "worker.tasks.proxy",
     "worker.tasks.matching",
     "worker.tasks.lookup",
+    "worker.tasks.pictures",
+    "worker.tasks.clusters",
     "worker.tasks.models",
     "worker.tasks.datasets",
     "worker.tasks.training",

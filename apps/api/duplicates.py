@@ -1,11 +1,13 @@
 """Review of duplicates.
 
-GET  /duplicate-groups                 ?state=open|confirmed|dismissed|all&kind=copies|contains|shares
+GET  /duplicate-groups                 ?state=open|confirmed|dismissed|all&kind=copies|contains|shares|shared_asset
 GET  /duplicate-groups/{id}            with evidence
 POST /duplicate-groups/{id}/resolve    {"action": "confirm"|"keep"|"dismiss", "keeper": id, "members": [ids], "note"}
 GET  /pair-verdicts                    every decision, newest first
 POST /pair-verdicts                    {"first": id, "second": id, "verdict": "duplicates"|"not_duplicates"}
 POST /decisions/{id}/undo
+GET  /duplicate-scans/latest           how far the latest scan of the whole library is
+POST /duplicate-scans                  scan it again; 200 with the running one when there is one
 """
 
 from __future__ import annotations
@@ -20,10 +22,12 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.api.paging import Pages
-from apps.api.permissions import MayReview
+from apps.api.permissions import MayAdminister, MayReview
+from apps.core.exceptions import NotFound
 from apps.duplicates.evidence import Evidence, Pair
 from apps.duplicates.models import DuplicateGroup, ReviewDecision
 from apps.duplicates.reviews import NOTHING_DELETED, Reviewed
+from apps.duplicates.scans import Scan, scan_latest, scan_of, scan_start
 from apps.duplicates.selectors import decision_list, group_evidence, group_get, group_list
 from apps.duplicates.services import decision_undo, group_confirm, group_dismiss, group_keep, pair_decide
 
@@ -70,8 +74,8 @@ class GroupSerializer(serializers.ModelSerializer[DuplicateGroup]):
     class Meta:
         model = DuplicateGroup
         fields = (
-            "id", "kind", "state", "score", "members", "proposed_keeper", "keeper_reasons", "keeper", "reviewer",
-            "reviewed_at", "created_at", "updated_at",
+            "id", "kind", "state", "score", "members", "asset_videos", "proposed_keeper", "keeper_reasons", "keeper",
+            "reviewer", "reviewed_at", "created_at", "updated_at",
         )  # fmt: skip
         read_only_fields = fields
 
@@ -170,6 +174,40 @@ class DecisionUndoView(APIView):
     def post(self, request: Request, decision_id: int) -> Response:
         done = decision_undo(decision_id=decision_id, reviewer=request.user)
         return Response(_reviewed(done))
+
+
+class ScanListView(APIView):
+    permission_classes = (MayAdminister,)
+
+    @extend_schema(operation_id="duplicate_scans_create", request=None, responses={200: dict, 201: dict})
+    def post(self, request: Request) -> Response:
+        job, new = scan_start(title=f"asked for by {request.user}")
+        return Response(_scan(scan_of(job)), status=201 if new else 200)
+
+
+class ScanLatestView(APIView):
+    permission_classes = (MayReview,)
+
+    @extend_schema(operation_id="duplicate_scans_latest", responses=dict)
+    def get(self, request: Request) -> Response:
+        latest = scan_latest()
+        if latest is None:
+            raise NotFound("The library has not been scanned yet, or the scan was too long ago to be remembered.")
+        return Response(_scan(latest), headers={"Cache-Control": "no-store"})
+
+
+def _scan(scan: Scan) -> dict[str, Any]:
+    job = scan.job
+    return {
+        "job": str(job.id),
+        "state": job.state,
+        "stage": job.stage,
+        "percent": scan.percent,
+        "seconds_left": scan.seconds_left,
+        "error": job.error or None,
+        "created_at": job.created_at.isoformat(),
+        "finished_at": job.finished_at.isoformat() if job.finished_at else None,
+    }
 
 
 def _reviewed(done: Reviewed) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """/lookups: where does this video exist already?
 
-POST /lookups            multipart "file", or {"video_id": ...}, or {"upload_id": ...} of a finished lookup upload
+POST /lookups            multipart "file", or {"video_id": ..., "start": seconds, "end": seconds}, where start and end
+                         are optional, or {"upload_id": ...} of a finished lookup upload
 GET  /lookups/{id}       stage and percent while it works, then {"verdict", "matches": [...]}
 POST /lookups/{id}/add   the asked file becomes a video of the library
 """
@@ -36,6 +37,8 @@ ASK = {
         "type": "object",
         "properties": {
             "video_id": {"type": "string", "format": "uuid"},
+            "start": {"type": "number", "description": "of a library video: only the span from this second asks"},
+            "end": {"type": "number", "description": "of a library video: only the span to this second asks"},
             "upload_id": {"type": "string", "format": "uuid"},
         },
     },
@@ -54,10 +57,13 @@ class LookupListView(APIView):
             raise InvalidInput("Send one of: file, video_id, upload_id.", field=given[1] if len(given) > 1 else "file")
         who = person(request, start_session=True)
         name, value = given[0], request.data[given[0]]
+        span = {field: _seconds(request.data.get(field), field) for field in ("start", "end")}
+        if name != "video_id" and any(second is not None for second in span.values()):
+            raise InvalidInput("A span can be chosen of a video in the library only.", field="start")
         if name == "file":
             lookup = lookup_receive(file=value, **who)
         elif name == "video_id":
-            lookup = lookup_create(video_id=_uuid(value, name), **who)
+            lookup = lookup_create(video_id=_uuid(value, name), **span, **who)
         else:
             lookup = _from_upload(_uuid(value, name), who)
         address = reverse("api:lookup", args=[lookup.id])
@@ -107,6 +113,18 @@ def _uuid(value: Any, field: str) -> UUID:
         return UUID(str(value))
     except ValueError as error:
         raise InvalidInput(f"{field} is not an id.", field=field) from error
+
+
+def _seconds(value: Any, field: str) -> float | None:
+    """A number of seconds; None when nothing was sent."""
+    if value is None or value == "":
+        return None
+    try:
+        if isinstance(value, bool):
+            raise ValueError
+        return float(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InvalidInput(f"{field} is a number of seconds.", field=field) from error
 
 
 def _from_upload(upload_id: UUID, who: dict[str, Any]) -> Lookup:

@@ -5,7 +5,15 @@ from __future__ import annotations
 from django.urls import URLPattern, path, re_path
 from drf_spectacular.views import SpectacularAPIView
 
-from apps.api.duplicates import DecisionUndoView, GroupListView, GroupResolveView, GroupView, PairVerdictView
+from apps.api.duplicates import (
+    DecisionUndoView,
+    GroupListView,
+    GroupResolveView,
+    GroupView,
+    PairVerdictView,
+    ScanLatestView,
+    ScanListView,
+)
 from apps.api.feedback import FeedbackView
 from apps.api.jobs import JobCancelView, JobListView, JobRetryView, JobView
 from apps.api.lookups import LookupAddView, LookupListView, LookupView
@@ -58,6 +66,8 @@ duplicates: list[URLPattern] = [
     path("v1/duplicate-groups/<uuid:group_id>/resolve", GroupResolveView.as_view(), name="duplicate_group_resolve"),
     path("v1/pair-verdicts", PairVerdictView.as_view(), name="pair_verdicts"),
     path("v1/decisions/<int:decision_id>/undo", DecisionUndoView.as_view(), name="decision_undo"),
+    path("v1/duplicate-scans", ScanListView.as_view(), name="duplicate_scans"),
+    path("v1/duplicate-scans/latest", ScanLatestView.as_view(), name="duplicate_scan_latest"),
 ]
 
 # videos, uploads, jobs, tokens

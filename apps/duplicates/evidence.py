@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from itertools import combinations
 from uuid import UUID
 
+from django.conf import settings
 from django.urls import reverse
 
 from apps.core.timespan import timecode
+from apps.duplicates.groups import asset_pairs
+from apps.duplicates.keeper import protected_folder
 from apps.duplicates.models import DuplicateGroup, MatchedSegment, Relation, ReviewDecision, VideoMatch
 from apps.duplicates.timeline import Span, Timeline, timeline
 from apps.duplicates.verdicts import content_pair, verdicts_latest
-from apps.duplicates.wording import pair_words, span_words
+from apps.duplicates.wording import look_words, pair_words, span_words
 from apps.embeddings.models import ModelVersion
 from apps.videos.models import Video
 from apps.videos.storage import readable
@@ -42,6 +45,7 @@ class Member:
     is_proposed: bool
     is_keeper: bool
     is_spare: bool
+    is_protected: bool = False  # lies in a protected folder: always kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,7 @@ class SegmentLine:
     b_url: str
     score: float
     reversed: bool
+    look: str = ""  # "mirrored", "as a part of the picture", ...; "" for the whole picture as it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +84,20 @@ class Evidence:
 
 
 def group_evidence(group: DuplicateGroup) -> Evidence:
-    """Costs five queries, whatever the size of the group."""
+    """Costs five queries whatever the size of the group; of a shared asset four more, which read all matches."""
     videos = sorted(group.members.all(), key=lambda v: (v.id != group.proposed_keeper_id, v.created_at, str(v.id)))
     members = _members(group, videos)
     contents = [video.sha256 for video in videos]
     matches = _matches([video.id for video in videos])
     verdicts = verdicts_latest(sha256s=contents)
+    is_asset = group.kind == DuplicateGroup.Kind.SHARED_ASSET
+    shown = asset_pairs() if is_asset else set()
     pairs = []
     for a, b in combinations(members, 2):
         match = matches.get(frozenset((a.video.id, b.video.id)))
         verdict = verdicts.get(content_pair(a.video.sha256, b.video.sha256))
+        if is_asset and frozenset((a.video.id, b.video.id)) not in shown:
+            continue  # the asset joins them through others, or they share more than it
         pairs.append(_pair(group, a, b, match, verdict))
     pairs.sort(key=lambda p: (p.match is None, p.match.score if p.match else 0.0))
     history = _history(contents)
@@ -113,10 +122,15 @@ def _members(group: DuplicateGroup, videos: Sequence[Video]) -> tuple[Member, ..
             facts=_facts(video, videos),
             is_proposed=video.id == group.proposed_keeper_id,
             is_keeper=video.id == group.keeper_id,
-            is_spare=group.keeper_id is not None and video.id != group.keeper_id,
+            is_spare=group.keeper_id is not None and video.id != group.keeper_id and not protected(video),
+            is_protected=protected(video),
         )
         for number, video in enumerate(videos)
     )
+
+
+def protected(video: Video) -> bool:
+    return bool(protected_folder(video.path, settings.PROTECTED_FOLDERS))
 
 
 def letter_of(number: int) -> str:
@@ -171,12 +185,14 @@ def _pair(
     segments = sorted(match.segments.all(), key=lambda s: (s.b_start, s.a_start) if turned else (s.a_start, s.b_start))
     spans = [_span(s, turned=turned) for s in segments]
     relation = TURNED.get(match.relation, match.relation) if turned else match.relation
+    if group.kind == DuplicateGroup.Kind.SHARED_ASSET:
+        relation = Relation.SHARED_ASSET
     return Pair(
         a=a,
         b=b,
         match=match,
-        relation=pair_words(relation, a.letter, b.letter, mirrored=match.mirrored),
-        segments=tuple(_line(span, s.score, a, b) for span, s in zip(spans, segments, strict=True)),
+        relation=pair_words(relation, a.letter, b.letter, mirrored=match.mirrored, videos=group.asset_videos),
+        segments=tuple(_line(span, s, a, b) for span, s in zip(spans, segments, strict=True)),
         timeline=timeline(spans, a.video.duration_seconds or 0.0, b.video.duration_seconds or 0.0),
         verdict=verdict,
         is_weakest=match.id == group.weakest_match_id,
@@ -189,14 +205,15 @@ def _span(segment: MatchedSegment, *, turned: bool) -> Span:
     return Span(*second, *first, segment.reversed) if turned else Span(*first, *second, segment.reversed)
 
 
-def _line(span: Span, score: float, a: Member, b: Member) -> SegmentLine:
+def _line(span: Span, stored: MatchedSegment, a: Member, b: Member) -> SegmentLine:
     return SegmentLine(
         a_words=span_words(span.a_start, span.a_end),
         a_url=play_url(a.page_url, span.a_start),
         b_words=span_words(span.b_start, span.b_end),
         b_url=play_url(b.page_url, span.b_start),
-        score=score,
+        score=stored.score,
         reversed=span.reversed,
+        look=look_words(stored.look, mirrored=stored.mirrored),
     )
 
 

@@ -6,9 +6,10 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID, uuid4
 
+from django.conf import settings
 from django.utils import timezone
 
-from apps.duplicates.keeper import MemberFacts, propose_keeper
+from apps.duplicates.keeper import MemberFacts, propose_keeper, protected_folder
 from apps.duplicates.models import DuplicateGroup, GroupMember
 from apps.duplicates.wanted import Members, Wanted
 from apps.videos.models import Video
@@ -17,7 +18,7 @@ BATCH = 500
 CHOSEN_BEFORE = "a reviewer chose it before another copy appeared"
 # What a rebuild may change; rows in which none of it differs are not written.
 FIELDS = ("kind", "state", "score", "weakest_match_id", "proposed_keeper_id", "keeper_reasons", "keeper_id",
-          "reviewer_id", "reviewed_at")  # fmt: skip
+          "reviewer_id", "reviewed_at", "asset_videos")  # fmt: skip
 
 
 def rows_write(wanted: Sequence[Wanted], contents: Mapping[UUID, str]) -> None:
@@ -97,6 +98,7 @@ def _facts(video_ids: Members | set[UUID]) -> dict[UUID, MemberFacts[UUID]]:
             duration_seconds=video.duration_seconds or 0.0,
             audio_codec=video.audio_codec,
             added_at=video.created_at,
+            protected_folder=protected_folder(video.path, settings.PROTECTED_FOLDERS),
         )
         for video in Video.objects.filter(id__in=video_ids)
     }
@@ -107,10 +109,12 @@ def _fill(row: DuplicateGroup, group: Wanted, facts: Mapping[UUID, MemberFacts[U
     chosen = ids.get(decision.keeper_sha256) if decision and decision.keeper_sha256 else None
     chosen = chosen if chosen in group.members else None
     is_open = group.state == DuplicateGroup.State.OPEN
-    row.kind, row.state = group.kind, group.state
+    row.kind, row.state, row.asset_videos = group.kind, group.state, group.asset_videos
     row.score = group.weakest.score if group.weakest else 0.0
     row.weakest_match_id = group.weakest.id if group.weakest else None
-    if is_open and chosen:
+    if group.kind == DuplicateGroup.Kind.SHARED_ASSET:
+        row.proposed_keeper_id, row.keeper_reasons = None, []  # episodes with one intro: nothing to choose between
+    elif is_open and chosen:
         row.proposed_keeper_id, row.keeper_reasons = chosen, [CHOSEN_BEFORE]
     else:
         proposed, row.keeper_reasons = propose_keeper([facts[member] for member in sorted(group.members)])

@@ -2,8 +2,9 @@
 
 Matches and decisions are the truth, groups are made of them, so a rebuild can run at any time and as often as one
 likes. Every flagged pair ends in some group: near-duplicate pairs together (apps.duplicates.grouping), pairs that do
-not fit into one, containment and shared footage as groups of two. What was decided stays decided: confirmed pairs
-hold together whatever the matcher says now, dismissed pairs stay dismissed.
+not fit into one, containment and shared footage as groups of two, and pairs that share nothing but an intro or an
+advert as one group an asset (apps.duplicates.shared_assets). What was decided stays decided: confirmed pairs hold
+together whatever the matcher says now, dismissed pairs stay dismissed.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ from uuid import UUID
 
 from django.db import transaction
 
+from apps.duplicates.assets import COPY_RELATIONS, assets_among
 from apps.duplicates.group_rows import rows_write
 from apps.duplicates.grouping import Edge, group_pairs
 from apps.duplicates.locks import GROUPS, take_turns
 from apps.duplicates.models import DuplicateGroup, Relation, ReviewDecision, VideoMatch
+from apps.duplicates.shared_assets import Asset
 from apps.duplicates.verdicts import verdicts_latest
 from apps.duplicates.wanted import Members, PairMatch, Wanted
 from apps.embeddings.models import ModelVersion
@@ -31,6 +34,7 @@ KIND_OF = {
     Relation.CONTAINS: DuplicateGroup.Kind.CONTAINS,
     Relation.CONTAINED_IN: DuplicateGroup.Kind.CONTAINS,
     Relation.SHARES_SEGMENTS: DuplicateGroup.Kind.SHARES,
+    Relation.SHARED_ASSET: DuplicateGroup.Kind.SHARED_ASSET,
 }
 CONFIRMED_SCORE = 2.0  # above every score of the matcher: what a person confirmed is never the weakest bond
 
@@ -52,10 +56,22 @@ def groups_rebuild() -> int:
         take_turns(GROUPS)
         known = _knowledge()
         wanted = [*_copies(known), *_dismissed(known)]
-        covered = {frozenset(pair) for group in wanted for pair in combinations(group.members, 2)}
+        covered = {
+            pair
+            for group in wanted
+            for pair in _pairs(group.members)
+            if group.kind != DuplicateGroup.Kind.SHARED_ASSET or pair in known.verdicts
+        }
+        for asset in assets_among(known.matches):
+            wanted += _asset_group(known, asset, covered)
         wanted += _single_pairs(known, covered)
         rows_write(wanted, known.contents)
     return sum(group.state == DuplicateGroup.State.OPEN for group in wanted)
+
+
+def asset_pairs() -> set[Members]:
+    """The pairs of videos that share nothing but an intro, an advert or the like."""
+    return {pair for asset in assets_among(_knowledge().matches) for pair in asset.pairs}
 
 
 def _knowledge() -> _Knowledge:
@@ -85,6 +101,21 @@ def _knowledge() -> _Knowledge:
     return _Knowledge(matches, contents, verdicts)
 
 
+def _asset_group(known: _Knowledge, asset: Asset[UUID], covered: set[Members]) -> list[Wanted]:
+    """One group for all pairs that share nothing but this asset; adds them to ``covered``. What is dismissed or in a
+    group of copies already stays there."""
+    pairs = asset.pairs - covered
+    if not pairs:
+        return []
+    covered |= pairs
+    decisions = [known.verdicts[pair] for pair in pairs if pair in known.verdicts]
+    state = DuplicateGroup.State.CONFIRMED if len(decisions) == len(pairs) else DuplicateGroup.State.OPEN
+    weakest = min((known.matches[pair] for pair in pairs), key=lambda m: m.score)
+    decision = max(decisions, key=lambda d: d.pk, default=None)
+    members = frozenset().union(*pairs)
+    return [Wanted(DuplicateGroup.Kind.SHARED_ASSET, state, members, weakest, decision, len(asset.videos))]
+
+
 def _pairs(members: Members) -> Iterable[Members]:
     return (frozenset(pair) for pair in combinations(members, 2))
 
@@ -94,7 +125,7 @@ def _copies(known: _Knowledge) -> list[Wanted]:
     edges: list[Edge[UUID]] = []
     refused: list[tuple[UUID, UUID]] = []
     for pair, match in known.matches.items():
-        if KIND_OF[Relation(match.relation)] == DuplicateGroup.Kind.COPIES:
+        if match.relation in COPY_RELATIONS:
             one, other = sorted(pair)
             edges.append(Edge(one, other, match.score))
     for pair, decision in known.verdicts.items():
@@ -130,9 +161,11 @@ def _dismissed(known: _Knowledge) -> list[Wanted]:
     for pairs in batches.values():
         members = frozenset().union(*pairs)
         whole = len(pairs) == len(members) * (len(members) - 1) // 2
+        whole = whole or known.verdicts[pairs[0]].kind == DuplicateGroup.Kind.SHARED_ASSET  # decided match by match
         for group in [members] if whole else pairs:
             matches = [known.matches[pair] for pair in _pairs(group) if pair in known.matches]
-            decision = max((known.verdicts[pair] for pair in _pairs(group)), key=lambda d: d.pk)
+            decided = [known.verdicts[pair] for pair in _pairs(group) if pair in known.verdicts]
+            decision = max(decided, key=lambda d: d.pk)
             weakest = min(matches, key=lambda m: m.score, default=None)
             wanted.append(Wanted(decision.kind, DuplicateGroup.State.DISMISSED, group, weakest, decision))
     return wanted

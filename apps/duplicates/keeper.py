@@ -1,6 +1,7 @@
 """Which copy of a duplicate group to keep, and why, in words. Pure; a proposal, never a decision.
 
-Criteria in order: resolution, picture quality (bit rate weighed by codec), completeness, audio, age.
+Criteria in order: a protected folder, resolution, picture quality (bit rate weighed by codec), completeness, audio,
+age. What lies in a protected folder is always kept, so it comes before everything else.
 A later criterion speaks only where all earlier ones leave copies about equal.
 """
 
@@ -36,6 +37,16 @@ class MemberFacts(Generic[Id]):
     duration_seconds: float = 0.0
     audio_codec: str = ""
     added_at: datetime | None = None  # all with a time zone or all without
+    protected_folder: str = ""  # the one that it lies in
+
+
+def protected_folder(path: str, folders: Sequence[str]) -> str:
+    """The first of the folders that the file lies in, at any depth, or ""."""
+    for folder in folders:
+        root = folder.rstrip("/")
+        if path.startswith(f"{root}/"):
+            return root or "/"
+    return ""
 
 
 def quality(facts: MemberFacts[Any]) -> float:
@@ -120,6 +131,11 @@ class _Criterion:
 
 
 _CRITERIA = (  # in order of importance
+    _Criterion(
+        lambda m: float(bool(m.protected_folder)),
+        0.0,
+        lambda keep, other: f"it lies in the protected folder {keep.protected_folder}",
+    ),
     _Criterion(lambda m: float(m.width * m.height), RESOLUTION_TOLERANCE, _resolution_reason),
     _Criterion(quality, QUALITY_TOLERANCE, _quality_reason),
     _Criterion(lambda m: m.duration_seconds, DURATION_TOLERANCE, _duration_reason),

@@ -6,6 +6,7 @@ from django.db import connection
 
 MATCHES = 0x7653_0001
 GROUPS = 0x7653_0002
+SCANS = 0x7653_0003
 
 
 def take_turns(lock: int) -> None:

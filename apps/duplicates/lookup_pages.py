@@ -13,7 +13,7 @@ from apps.core.timespan import timecode
 from apps.duplicates.evidence import play_url
 from apps.duplicates.models import Lookup
 from apps.duplicates.timeline import Span, Timeline, timeline
-from apps.duplicates.wording import span_words
+from apps.duplicates.wording import OURS, SPAN, YOURS, span_words
 from apps.videos.storage import extension_of
 
 
@@ -24,6 +24,7 @@ class ShownSegment:
     play_url: str  # the player of the library video at that second
     score: float
     reversed: bool
+    look: str = ""  # "mirrored", "turned", ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,8 @@ class ShownMatch:
     strength: str  # the same in words
     query_length: str
     reference_length: str
+    picture_url: str  # the page with the similarity picture, or ""
+    asset_videos: int  # of a shared asset: in how many videos it occurs, else 0
     alignment: str  # JSON for the locked players: [[query start, end, reference start, end, reversed], ...]
 
 
@@ -55,25 +58,26 @@ SHARES = ((0.995, "the strongest match"), (0.85, "nearly as strong"), (0.6, "wea
 def shown_matches(answer: Mapping[str, Any]) -> list[ShownMatch]:
     """From ``lookup_answer``; no query."""
     best = max((match["score"] for match in answer["matches"]), default=0.0)
-    return [_match(match, answer.get("duration") or 0.0, best) for match in answer["matches"]]
+    asked = SPAN if answer.get("span") else OURS if answer.get("video_id") else YOURS
+    return [_match(match, answer.get("duration") or 0.0, best, asked) for match in answer["matches"]]
 
 
-def where_words(relation: str, title: str, spans: Sequence[Span]) -> str:
+def where_words(relation: str, title: str, spans: Sequence[Span], asked: tuple[str, str] = YOURS) -> str:
     """ "A part of your video (0:04-0:12) appears in ... at 1:30-1:38." """
     if relation == "exact" or not spans:
-        return f"Your video is \u201c{title}\u201d itself, byte for byte." if relation == "exact" else ""
+        return f"{asked[0]} is \u201c{title}\u201d itself, byte for byte." if relation == "exact" else ""
     longest = max(spans, key=lambda s: s.a_end - s.a_start)
     mine = span_words(longest.a_start, longest.a_end)
     theirs = span_words(longest.b_start, longest.b_end)
     whole = relation in {"contained_in", "near_duplicate"}
-    subject = f"Your video ({mine})" if whole else f"A part of your video ({mine})"
+    subject = f"{asked[0]} ({mine})" if whole else f"A part of {asked[1]} ({mine})"
     backwards = ", backwards" if longest.reversed else ""
     more = len(spans) - 1
     others = f", and {more} more {'span' if more == 1 else 'spans'}" if more else ""
     return f"{subject} appears in \u201c{title}\u201d at {theirs}{backwards}{others}."
 
 
-def _match(match: Mapping[str, Any], query_duration: float, best: float) -> ShownMatch:
+def _match(match: Mapping[str, Any], query_duration: float, best: float, asked: tuple[str, str]) -> ShownMatch:
     video = match["video"]
     page = reverse("videos:detail", args=[video["id"]])
     spans = [_span(s) for s in match["segments"]]
@@ -95,16 +99,19 @@ def _match(match: Mapping[str, Any], query_duration: float, best: float) -> Show
                 play_url=play_url(page, s["reference"][0]),
                 score=s["score"],
                 reversed=s["reversed"],
+                look=s.get("look", ""),
             )
             for s in match["segments"]
         ),
         timeline=timeline(spans, query_duration, video.get("duration") or 0.0),
         video_id=str(video["id"]),
-        where=where_words(match["relation"], video["title"], spans),
+        where=where_words(match["relation"], video["title"], spans, asked),
         share=(share := match["score"] / best if best > 0 else 0.0),
         strength=next(words for limit, words in SHARES if share >= limit),
         query_length=timecode(query_duration),
         reference_length=timecode(video.get("duration") or 0.0),
+        picture_url=(match.get("picture_url") or "").removesuffix(".png"),
+        asset_videos=match.get("asset_videos") or 0,
         alignment=alignment(spans),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Sequence
@@ -18,9 +19,13 @@ from django.utils import timezone
 from apps.core.exceptions import Conflict, Expired, InvalidInput, NotFound
 from apps.core.models import Job
 from apps.core.services import jobs_drop
+from apps.core.timespan import timecode
 from apps.duplicates.answers import answer_matches
+from apps.duplicates.assets import found_assets
 from apps.duplicates.matches import FoundMatch
 from apps.duplicates.models import Lookup
+from apps.duplicates.pictures import Drawn, lookup_pictures_store
+from apps.duplicates.wording import OURS, SPAN, YOURS
 from apps.videos.indexing import TRANSIENT_FAILURES
 from apps.videos.models import Video
 from apps.videos.services import video_register
@@ -28,6 +33,8 @@ from apps.videos.storage import extension_of, move_into
 from vsearch.jobs import JobKind, enqueue
 
 FOLDER = "lookups"  # inside UPLOAD_DIR
+MIN_SPAN_SECONDS = 2.0
+END_SLACK_SECONDS = 1.0  # people type whole seconds, videos end between them
 ORPHAN_SECONDS = 24 * 3600.0
 CANCELLED = "This lookup was cancelled. Ask again whenever you like."
 
@@ -37,16 +44,21 @@ def lookup_create(
     path: str | Path | None = None,
     file_name: str = "",
     video_id: UUID | None = None,
+    start: float | None = None,
+    end: float | None = None,
     owner: Any = None,
     session_key: str = "",
 ) -> Lookup:
     """Ask where a file, or a video of the library, exists already: the row and its job in one transaction.
 
     The file at ``path`` must be ours (in UPLOAD_DIR); it is moved, kept until the lookup expires, and never enters
-    the library by itself. Raises InvalidInput, NotFound or Conflict.
+    the library by itself. With ``start`` or ``end`` (seconds of a library video) only that span asks; the other one
+    is then the beginning or the end of the video. Raises InvalidInput, NotFound or Conflict.
     """
     if (path is None) == (video_id is None):
         raise InvalidInput("Send either a file or the id of a video in the library.", field="file")
+    if video_id is None and (start is not None or end is not None):
+        raise InvalidInput("A span can be chosen of a video in the library only.", field="start")
     if owner is None and not session_key:
         raise InvalidInput("A lookup belongs to a person or to a session.")
     lookup = Lookup(
@@ -63,6 +75,9 @@ def lookup_create(
         if video.state != Video.State.READY:
             raise Conflict("This video is not indexed yet. Ask again when it is ready.")
         lookup.video, lookup.file_name = video, video.original_name
+        if start is not None or end is not None:
+            span = span_checked(start, end, video.duration_seconds or 0.0)
+            lookup.start_seconds, lookup.end_seconds = span
     else:
         lookup.file_name = PurePath(file_name.replace("\\", "/").replace("\x00", "")).name.strip()[:300] or "video"
         lookup.path = str(lookups_folder() / f"{lookup.id}{extension_of(lookup.file_name)}")
@@ -73,6 +88,23 @@ def lookup_create(
             # Before the commit: the worker that sees the row finds the file.
             move_into(Path(path), Path(lookup.path))
     return lookup
+
+
+def span_checked(start: float | None, end: float | None, duration: float) -> tuple[float, float]:
+    """The span in seconds, from the beginning and to the end where nothing is said. Raises InvalidInput."""
+    first, last = (0.0 if start is None else start), (duration if end is None else end)
+    if not math.isfinite(first) or first < 0:
+        raise InvalidInput("The span must begin at a second of the video, 0 or later.", field="start")
+    if first >= duration:
+        raise InvalidInput(f"The span begins behind the end of the video ({timecode(duration)}).", field="start")
+    if not math.isfinite(last) or last > duration + END_SLACK_SECONDS:
+        raise InvalidInput(f"The span ends behind the end of the video ({timecode(duration)}).", field="end")
+    last = min(last, duration)
+    if last <= first:
+        raise InvalidInput("The span must end after it begins.", field="end")
+    if last - first < MIN_SPAN_SECONDS <= duration:
+        raise InvalidInput("Choose at least 2 seconds: less cannot be recognised.", field="end")
+    return first, last
 
 
 def lookups_folder() -> Path:
@@ -86,19 +118,34 @@ def lookup_mark_progress(*, lookup_id: UUID, stage: str, percent: float) -> None
     unfinished.update(state=Lookup.State.RUNNING, stage=stage, percent=round(percent, 1))
 
 
-def lookup_mark_done(*, lookup_id: UUID, sha256: str, duration_seconds: float, found: Sequence[FoundMatch]) -> None:
-    """Write the answer, once."""
+def lookup_mark_done(
+    *,
+    lookup_id: UUID,
+    sha256: str,
+    duration_seconds: float,
+    found: Sequence[FoundMatch],
+    note: str = "",
+    pictures: Sequence[Drawn] = (),
+) -> None:
+    """Write the answer, once. ``note``: a code of apps.duplicates.notes; ``pictures`` of the best matches."""
+    lookup = Lookup.objects.filter(id=lookup_id).exclude(state=Lookup.State.DONE).first()
+    if lookup is None:
+        return
     videos = Video.objects.in_bulk({match.video_id for match in found})
-    Lookup.objects.filter(id=lookup_id).exclude(state=Lookup.State.DONE).update(
-        state=Lookup.State.DONE,
-        stage="done",
-        percent=100.0,
-        sha256=sha256,
-        duration_seconds=duration_seconds,
-        matches=answer_matches(found, videos),
-        failure="",
-        failure_code="",
-    )
+    matches = answer_matches(found, videos, assets=found_assets(found), asked=asked_with(lookup))
+    with transaction.atomic():
+        Lookup.objects.filter(id=lookup_id).update(
+            state=Lookup.State.DONE,
+            stage="done",
+            percent=100.0,
+            sha256=sha256,
+            duration_seconds=duration_seconds,
+            matches=matches,
+            note=note,
+            failure="",
+            failure_code="",
+        )
+        lookup_pictures_store(lookup_id=lookup_id, pictures=[p for p in pictures if p.video_id in videos])
 
 
 def lookup_mark_failed(*, lookup_id: UUID, code: str, message: str) -> None:
@@ -113,6 +160,13 @@ def lookup_mark_failed(*, lookup_id: UUID, code: str, message: str) -> None:
     lookup.save(update_fields=["state", "failure_code", "failure", "path", "updated_at"])
     if path is not None:
         transaction.on_commit(partial(path.unlink, missing_ok=True))
+
+
+def asked_with(lookup: Lookup) -> tuple[str, str]:
+    """What the sentences of the answer call the thing that was asked with."""
+    if lookup.start_seconds is not None:
+        return SPAN
+    return YOURS if lookup.video_id is None else OURS
 
 
 def lookup_cancelled(job: Job) -> None:

@@ -107,5 +107,13 @@ def _segment(row: VideoMatch, span: CopiedSpan, turned: bool) -> MatchedSegment:
     query, reference = (span.query_start, span.query_end), (span.reference_start, span.reference_end)
     (a_start, a_end), (b_start, b_end) = (reference, query) if turned else (query, reference)
     return MatchedSegment(
-        match=row, a_start=a_start, a_end=a_end, b_start=b_start, b_end=b_end, score=span.score, reversed=span.reversed
+        match=row,
+        a_start=a_start,
+        a_end=a_end,
+        b_start=b_start,
+        b_end=b_end,
+        score=span.score,
+        reversed=span.reversed,
+        look=str(getattr(span, "look", "whole")),
+        mirrored=bool(getattr(span, "mirrored", False)),
     )

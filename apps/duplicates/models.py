@@ -20,6 +20,7 @@ class Relation(models.TextChoices):
     CONTAINS = "contains", "contains the other"
     CONTAINED_IN = "contained_in", "is contained in the other"
     SHARES_SEGMENTS = "shares_segments", "shares segments"
+    SHARED_ASSET = "shared_asset", "shares only an intro, an advert or the like"  # shown, never stored of a match
 
 
 class VideoMatch(BaseModel):
@@ -54,6 +55,9 @@ class MatchedSegment(models.Model):
     b_end = models.FloatField()
     score = models.FloatField()
     reversed = models.BooleanField(default=False)
+    # db_default: workers of the version before, which know nothing of these columns, still write rows.
+    mirrored = models.BooleanField(default=False, db_default=False)
+    look = models.CharField(max_length=16, default="whole", db_default="whole")  # whole, mirrored, turned, part, region
 
     def __str__(self) -> str:
         return f"{self.a_start:.1f}-{self.a_end:.1f} = {self.b_start:.1f}-{self.b_end:.1f}"
@@ -62,14 +66,16 @@ class MatchedSegment(models.Model):
 class DuplicateGroup(BaseModel):
     """What a reviewer decides at once: videos that are copies of each other, or a pair with another relation.
 
-    Only ``copies`` may have more than two members: containment and shared footage do not carry over from one pair
-    to the next. Rows are rebuilt from matches and decisions (apps.duplicates.groups); the decisions are the truth.
+    Only ``copies`` and ``shared_asset`` may have more than two members: containment and shared footage do not carry
+    over from one pair to the next. Rows are rebuilt from matches and decisions (apps.duplicates.groups); the
+    decisions are the truth.
     """
 
     class Kind(models.TextChoices):
         COPIES = "copies", "copies of each other"
         CONTAINS = "contains", "one contains the other"
         SHARES = "shares", "they share footage"
+        SHARED_ASSET = "shared_asset", "they share an intro or advert"
 
     class State(models.TextChoices):
         OPEN = "open", "to review"
@@ -82,6 +88,9 @@ class DuplicateGroup(BaseModel):
     members = models.ManyToManyField(Video, through="GroupMember", related_name="duplicate_groups")
     weakest_match = models.ForeignKey(VideoMatch, null=True, on_delete=models.SET_NULL, related_name="+")
     proposed_keeper = models.ForeignKey(Video, null=True, on_delete=models.SET_NULL, related_name="+")
+    asset_videos = models.PositiveIntegerField(
+        default=0, db_default=0
+    )  # of a shared asset: how many videos it occurs in
     keeper_reasons: models.JSONField[list[str], list[str]] = models.JSONField(default=list)
     # The copy that a reviewer chose; the other members are spare from then on. No file is deleted for it.
     keeper = models.ForeignKey(Video, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
@@ -147,6 +156,8 @@ class Lookup(BaseModel):
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.CASCADE)
     session_key = models.CharField(max_length=64, blank=True)
     video = models.ForeignKey(Video, null=True, blank=True, on_delete=models.CASCADE)  # "find copies"
+    start_seconds = models.FloatField(null=True, blank=True)  # both or neither: only this span of the video asks
+    end_seconds = models.FloatField(null=True, blank=True)
     file_name = models.CharField(max_length=300, blank=True)
     path = models.TextField(blank=True)  # of an uploaded query, in UPLOAD_DIR
     sha256 = models.CharField(max_length=64, blank=True)
@@ -158,6 +169,9 @@ class Lookup(BaseModel):
     failure = models.TextField(blank=True)
     # What GET /api/v1/lookups/{id} answers under "matches"; written once, when state becomes done.
     matches: models.JSONField[list[Any], list[Any]] = models.JSONField(default=list)
+    note = models.CharField(
+        max_length=32, blank=True, db_default=""
+    )  # a code of apps.duplicates.notes: what makes the answer weak
     expires_at = models.DateTimeField(db_index=True)
 
     def __str__(self) -> str:
@@ -166,3 +180,44 @@ class Lookup(BaseModel):
     @property
     def finished(self) -> bool:
         return self.state in {self.State.DONE, self.State.FAILED}
+
+
+class MatrixPicture(BaseModel):
+    """How much every moment of one video resembles every moment of another, as a small picture.
+
+    Of a match of a lookup (made with the answer and gone with it) or of two library videos (made when somebody asks
+    and gone when the pair is matched again). Across: the query or ``a``; down: the library video or ``b``.
+    """
+
+    lookup = models.ForeignKey(Lookup, null=True, on_delete=models.CASCADE, related_name="pictures")
+    video = models.ForeignKey(Video, null=True, on_delete=models.CASCADE)  # of the match of a lookup
+    match = models.OneToOneField(VideoMatch, null=True, on_delete=models.CASCADE, related_name="picture")
+    png = models.BinaryField(default=bytes)  # empty while a worker has not drawn it
+    across_start = models.FloatField(default=0.0)  # seconds at the edges of the picture
+    across_end = models.FloatField(default=0.0)
+    down_end = models.FloatField(default=0.0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["lookup", "video"], name="one_picture_a_lookup_match"),
+            models.CheckConstraint(
+                condition=Q(lookup__isnull=True, video__isnull=True, match__isnull=False)
+                | Q(lookup__isnull=False, video__isnull=False, match__isnull=True),
+                name="picture_of_a_lookup_or_a_pair",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"similarity picture of {self.match or self.lookup}"
+
+
+class ClusterRun(BaseModel):
+    """An exploratory look at the library by DBSCAN or HDBSCAN. Nothing follows from it: groups come from matches."""
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
+    parameters: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(default=dict)
+    # {"videos": n, "left_out": n, "noise": n, "clusters": [[video ids], ...]}, written once by its job.
+    result: models.JSONField[dict[str, Any] | None, dict[str, Any] | None] = models.JSONField(null=True, default=None)
+
+    def __str__(self) -> str:
+        return f"clusters by {self.parameters.get('method', '?')}"

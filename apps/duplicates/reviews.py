@@ -6,7 +6,7 @@ by the callers.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
@@ -14,10 +14,10 @@ from uuid import UUID, uuid4
 from django.db import transaction
 
 from apps.core.exceptions import Conflict, InvalidInput, NotFound
-from apps.duplicates.groups import KIND_OF, groups_rebuild
+from apps.duplicates.groups import KIND_OF, asset_pairs, groups_rebuild
 from apps.duplicates.locks import GROUPS, take_turns
 from apps.duplicates.models import DuplicateGroup, Relation, ReviewDecision, VideoMatch
-from apps.duplicates.verdicts import content_pairs, verdicts_write
+from apps.duplicates.verdicts import Pair, content_pair, content_pairs, verdicts_write
 from apps.videos.models import Video
 
 if TYPE_CHECKING:
@@ -53,10 +53,17 @@ def group_confirm(
     """
     with transaction.atomic():
         group, contents = _group(group_id, seen)
+        if keeper_id is not None and group.kind == DuplicateGroup.Kind.SHARED_ASSET:
+            raise InvalidInput("Videos that only share an intro are no copies: there is none to keep.", field="keeper")
         if keeper_id is not None and keeper_id not in contents:
             raise InvalidInput("The copy to keep must be one of the group.", field="keeper")
         return _decide(
-            group.kind, contents.values(), Verdict.DUPLICATES, reviewer, note, contents[keeper_id] if keeper_id else ""
+            group.kind,
+            _pairs_of(group, contents),
+            Verdict.DUPLICATES,
+            reviewer,
+            note,
+            contents[keeper_id] if keeper_id else "",
         )
 
 
@@ -73,7 +80,7 @@ def group_dismiss(
     """No two members are duplicates; none of these pairs comes back, whatever is scanned or imported again."""
     with transaction.atomic():
         group, contents = _group(group_id, seen)
-        return _decide(group.kind, contents.values(), Verdict.NOT_DUPLICATES, reviewer, note)
+        return _decide(group.kind, _pairs_of(group, contents), Verdict.NOT_DUPLICATES, reviewer, note)
 
 
 def pair_decide(*, first_id: UUID, second_id: UUID, verdict: str, reviewer: User | None, note: str = "") -> Reviewed:
@@ -91,7 +98,7 @@ def pair_decide(*, first_id: UUID, second_id: UUID, verdict: str, reviewer: User
         relation = VideoMatch.objects.filter(a_id=a, b_id=b).order_by("-created_at").values_list("relation", flat=True)
         known = relation.first()
         kind = KIND_OF[Relation(known)] if known else DuplicateGroup.Kind.COPIES
-        return _decide(kind, contents.values(), verdict, reviewer, note)
+        return _decide(kind, content_pairs(contents.values()), verdict, reviewer, note)
 
 
 def pair_dismiss(*, first_id: UUID, second_id: UUID, reviewer: User | None, note: str = "") -> Reviewed:
@@ -148,12 +155,21 @@ def _group(group_id: UUID, seen: Collection[UUID] | None) -> tuple[DuplicateGrou
     return group, contents
 
 
+def _pairs_of(group: DuplicateGroup, contents: Mapping[UUID, str]) -> list[Pair]:
+    """What a decision about the group decides: every pair; of a shared asset only the pairs that share nothing else,
+    for two of its videos may be copies of each other."""
+    if group.kind != DuplicateGroup.Kind.SHARED_ASSET:
+        return content_pairs(contents.values())
+    theirs = [sorted(pair) for pair in asset_pairs() if pair <= contents.keys()]
+    return [content_pair(contents[a], contents[b]) for a, b in theirs]
+
+
 def _decide(
-    kind: str, sha256s: Collection[str], verdict: str, reviewer: User | None, note: str, keeper_sha256: str = ""
+    kind: str, pairs: Collection[Pair], verdict: str, reviewer: User | None, note: str, keeper_sha256: str = ""
 ) -> Reviewed:
     batch = uuid4()
     decisions = verdicts_write(
-        pairs=content_pairs(sha256s),
+        pairs=pairs,
         verdict=verdict,
         kind=kind,
         keeper_sha256=keeper_sha256,

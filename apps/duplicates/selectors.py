@@ -6,19 +6,22 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Case, Count, IntegerField, QuerySet, Value, When
+from django.urls import reverse
 
 from apps.core.exceptions import InvalidInput, NotFound
 from apps.core.models import Job
 from apps.duplicates.evidence import Evidence, group_evidence
+from apps.duplicates.lookups import asked_with
 from apps.duplicates.models import DuplicateGroup, Lookup, ReviewDecision
+from apps.duplicates.notes import INSTEAD, note_message
 from apps.duplicates.wording import overall_words
 from apps.videos.models import Video
 from vsearch.jobs import JobKind
 
 Kind = DuplicateGroup.Kind
 KIND_ORDER = Case(
-    When(kind=Kind.COPIES, then=Value(0)), When(kind=Kind.CONTAINS, then=Value(1)), default=Value(2),
-    output_field=IntegerField(),
+    When(kind=Kind.COPIES, then=Value(0)), When(kind=Kind.CONTAINS, then=Value(1)),
+    When(kind=Kind.SHARES, then=Value(2)), default=Value(3), output_field=IntegerField(),
 )  # fmt: skip
 
 __all__ = ["Evidence", "decision_list", "group_counts", "group_evidence", "group_get", "group_kind_counts",
@@ -107,12 +110,17 @@ def lookup_answer(lookup: Lookup, *, with_paths: bool = True) -> dict[str, Any]:
     ``with_paths=False`` (strangers) shows the name of a file and not where it lies on the server.
     """
     videos = Video.objects.in_bulk([match["video"]["id"] for match in lookup.matches])
+    drawn = set(lookup.pictures.values_list("video_id", flat=True)) if lookup.matches else set()
     matches = []
     for match in lookup.matches:
         video = videos.get(UUID(match["video"]["id"]))
         if video is not None:
             path = video.path if with_paths else video.original_name
-            matches.append({**match, "video": {**match["video"], "title": video.title, "path": path}})
+            picture = (
+                reverse("duplicates:lookup_picture_png", args=[lookup.id, video.id]) if video.id in drawn else None
+            )
+            told = {**match["video"], "title": video.title, "path": path}
+            matches.append({**match, "video": told, "picture_url": picture})
     job = Job.objects.filter(kind=JobKind.LOOKUP, subject_id=lookup.id).order_by("-created_at").first()
     done = lookup.state == Lookup.State.DONE
     return {
@@ -123,10 +131,18 @@ def lookup_answer(lookup: Lookup, *, with_paths: bool = True) -> dict[str, Any]:
         "seconds_left": job.seconds_left if job else None,
         "file_name": lookup.file_name,
         "video_id": str(lookup.video_id) if lookup.video_id else None,
+        "span": [lookup.start_seconds, lookup.end_seconds] if lookup.start_seconds is not None else None,
         "duration": lookup.duration_seconds,
         "failure": {"code": lookup.failure_code, "message": lookup.failure} if lookup.failure else None,
-        "verdict": overall_words([match["relation"] for match in matches]) if done else "",
+        "verdict": _verdict(lookup, matches) if done else "",
+        "note": {"code": lookup.note, "message": note_message(lookup.note)} if lookup.note else None,
         "matches": matches,
         "created_at": lookup.created_at.isoformat(),
         "expires_at": lookup.expires_at.isoformat(),
     }
+
+
+def _verdict(lookup: Lookup, matches: list[dict[str, Any]]) -> str:
+    if not matches and lookup.note in INSTEAD:
+        return INSTEAD[lookup.note]
+    return overall_words([match["relation"] for match in matches], asked=asked_with(lookup))

@@ -16,8 +16,11 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from apps.accounts.permissions import look_required, may_upload, review_required
 from apps.core.exceptions import InvalidInput, NotFound, VSearchError
+from apps.core.timespan import parse_timecode
 from apps.duplicates.evidence import Evidence
+from apps.duplicates.library_views import scan_context
 from apps.duplicates.lookup_pages import query_stream_url, shown_matches
+from apps.duplicates.lookups import asked_with
 from apps.duplicates.models import DuplicateGroup, Lookup
 from apps.duplicates.receiving import lookup_receive
 from apps.duplicates.review_forms import review_apply
@@ -62,8 +65,9 @@ def find_page(request: HttpRequest) -> HttpResponse:
     - max_bytes, extensions: what is taken
     - error: why the sent file was refused, or ""
 
-    POST (multipart "file", or "video_id" of a library video): asks, then goes to the page of the lookup. Resumable
-    uploads go to /api/v1/uploads with the purpose "lookup" instead and name that page themselves.
+    POST (multipart "file", or "video_id" of a library video, with optional "start" and "end"): asks, then goes to the
+    page of the lookup. Resumable uploads go to /api/v1/uploads with the purpose "lookup" instead and name that page
+    themselves.
     """
     error, status = "", 200
     if request.method == "POST":
@@ -89,10 +93,19 @@ def _ask(request: HttpRequest) -> Lookup:
     who = _who(request, start_session=True)
     if video_id := request.POST.get("video_id"):
         try:
-            return lookup_create(video_id=UUID(video_id), **who)
+            subject = UUID(video_id)
         except ValueError as error:
             raise InvalidInput("This is not a video of the library.", field="video_id") from error
+        span = {name: _seconds(request.POST.get(name, ""), name) for name in ("start", "end")}
+        return lookup_create(video_id=subject, **span, **who)
     return lookup_receive(file=request.FILES.get("file"), **who)
+
+
+def _seconds(raw: str, field: str) -> float | None:
+    try:
+        return parse_timecode(raw)
+    except ValueError as error:
+        raise InvalidInput(f"{raw[:20]!r} is no time. Write seconds, or 1:15.", field=field) from error
 
 
 def _lookup(request: HttpRequest, lookup_id: UUID) -> Lookup:
@@ -113,6 +126,7 @@ def _lookup_context(request: HttpRequest, lookup_id: UUID) -> dict[str, Any]:
         "steps": _steps(lookup),
         "compared": videos_compared(lookup) if lookup.finished else 0,
         "query_url": query_stream_url(lookup),
+        "mine": asked_with(lookup)[0] if lookup.start_seconds is None else "This video",
         "may_add": lookup.state == Lookup.State.DONE and bool(lookup.path) and may_upload(request.user),
     }
 
@@ -149,6 +163,7 @@ def lookup_page(request: HttpRequest, lookup_id: UUID) -> HttpResponse:
     - matches: ShownMatch list (apps.duplicates.lookup_pages), best first, each with segments and a timeline
     - finished: done or failed, so nothing needs to be asked again
     - steps: (words, done|now|later) of each stage; compared: how many library videos there were to compare with
+    - mine: what the asked video is called beside its player
     - query_url: where the asked video plays, or ""
     - may_add: the button "add to the library" (POST to duplicates:lookup_add) works
     """
@@ -190,6 +205,7 @@ def review_page(request: HttpRequest) -> HttpResponse:
     - page: a Django page of DuplicateGroup (kind, state, score, members.all, proposed_keeper, keeper)
     - state, kind: what is shown ("" is every kind)
     - states, kinds: (value, words, how many groups) to choose from
+    - scan: the latest apps.duplicates.scans.Scan or None; may_scan: the button that starts one works
     """
     state = request.GET.get("state") or DuplicateGroup.State.OPEN
     kind = request.GET.get("kind", "")
@@ -205,6 +221,7 @@ def review_page(request: HttpRequest) -> HttpResponse:
         "states": [(value, words, by_state[value]) for value, words in DuplicateGroup.State.choices],
         "kinds": [(value, words, by_kind.get(value, 0)) for value, words in DuplicateGroup.Kind.choices],
         "kinds_total": sum(by_kind.values()),
+        **scan_context(request),
     }
     return render(request, "duplicates/groups.html", context)
 

@@ -26,3 +26,4 @@ class Wanted:
     members: Members
     weakest: PairMatch | None
     decision: ReviewDecision | None = None  # the latest one about its pairs
+    asset_videos: int = 0  # of a shared asset

@@ -12,6 +12,7 @@ function setUp(player, video) {
   if (timeline) setUpTimeline(timeline, video);
   followTranscript(video);
   followSimilar(video);
+  followSpan(video);
   document.addEventListener("keydown", (event) => onKey(event, video, Number(player.dataset.fps) || 25));
   video.addEventListener("error", () => {
     if (video.error) player.querySelector("[data-broken]").hidden = false;
@@ -52,6 +53,20 @@ function followLinks(video) {
     history.replaceState(null, "", address);
     if (video.getBoundingClientRect().bottom < 80) video.scrollIntoView({ block: "start" });
   });
+}
+
+// "Now" beside the two ends of the span that copies are looked for: the second that plays.
+function followSpan(video) {
+  const form = document.querySelector("[data-span-form]");
+  for (const button of form?.querySelectorAll("[data-take]") ?? []) {
+    button.hidden = false;
+    button.addEventListener("click", () => {
+      const seconds = Math.floor(video.currentTime * 10) / 10;
+      const minutes = Math.floor(seconds / 60);
+      const rest = (seconds - 60 * minutes).toFixed(1).padStart(4, "0");
+      form.elements[button.dataset.take].value = minutes < 60 ? `${minutes}:${rest}` : `${Math.floor(minutes / 60)}:${String(minutes % 60).padStart(2, "0")}:${rest}`;
+    });
+  }
 }
 
 function setUpTimeline(timeline, video) {

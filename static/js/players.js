@@ -3,6 +3,20 @@
 // video[data-side=a], video[data-side=b], and optional [data-play-both], [data-lock], [data-span=N].
 const DRIFT_SECONDS = 0.15;
 const FRAME_SECONDS = 1 / 25;
+const SLOWEST = 0.1; // browsers take 0.0625 to 16, and are silent or stumble near the ends
+const FASTEST = 8;
+
+/** The speed of the follower, and what to tell about it: how it keeps step, or why it does not quite. */
+export function pace(there, leaderRate, length) {
+  if (there.reversed) return { rate: 1, words: "The other one runs backwards: it is moved along picture by picture." };
+  const wanted = leaderRate * there.slope;
+  const rate = Math.min(Math.max(wanted, SLOWEST), FASTEST);
+  if (there.value < 0) return { rate, words: "The other one has not begun here." };
+  if (there.value >= length) return { rate, words: "The other one has ended here." };
+  if (rate !== wanted) return { rate, words: `The other one would have to run at ${wanted.toFixed(2)}x, which browsers cannot: it is moved along.` };
+  if (Math.abs(rate / leaderRate - 1) > 0.02) return { rate, words: `The other one runs at ${(rate / leaderRate).toFixed(2)}x to keep in step.` };
+  return { rate, words: there.distance > 1 ? "Outside the matched spans." : "" };
+}
 
 /** The second of the other video that belongs to ``time``; outside all segments the nearest one carries on. */
 export function matching(segments, time, fromA) {
@@ -26,7 +40,9 @@ export class Players {
     this.a = root.querySelector("video[data-side=a]");
     this.b = root.querySelector("video[data-side=b]");
     this.leader = this.a ?? this.b;
+    this.words = root.querySelector("[data-lock-words]");
     const lock = root.querySelector("[data-lock]");
+    lock?.addEventListener("change", () => this.words?.replaceChildren());
     this.locked = () => Boolean(this.a && this.b) && (lock?.checked ?? true);
     for (const video of [this.a, this.b].filter(Boolean)) this._watch(video);
     const play = root.querySelector("[data-play-both]");
@@ -68,12 +84,14 @@ export class Players {
     const there = matching(this.segments, this.leader.currentTime, this.leader === this.a);
     const length = Number.isFinite(other.duration) ? other.duration : Infinity;
     const target = Math.min(Math.max(there.value, 0), length);
+    const { rate, words } = pace(there, this.leader.playbackRate, length);
+    if (this.words && this.words.textContent !== words) this.words.textContent = words;
     if (Math.abs(other.currentTime - target) > tolerance) other.currentTime = target;
     if (there.reversed) {
       other.pause(); // browsers do not play backwards: it is moved along instead
       return;
     }
-    other.playbackRate = Math.min(Math.max(this.leader.playbackRate * there.slope, 0.1), 8);
+    other.playbackRate = rate;
     const within = there.value >= 0 && there.value < length;
     if (!this.leader.paused && within && other.paused) other.play().catch(() => {});
     if (!within && !other.paused) other.pause();

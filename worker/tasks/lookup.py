@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from uuid import UUID
 
@@ -11,24 +11,32 @@ import numpy as np
 from django.db import transaction
 
 from apps.core.exceptions import InvalidInput
+from apps.duplicates import notes
 from apps.duplicates.models import Lookup, Relation
+from apps.duplicates.pictures import Drawn
 from apps.duplicates.services import FoundMatch, lookup_mark_done, lookup_mark_failed, lookup_mark_progress
 from apps.embeddings.models import ModelVersion
 from apps.embeddings.selectors import model_version_serving
 from apps.videos.models import Video
 from apps.videos.storage import file_sha256
 from vsearch.celery import app
-from worker.alignment import Descriptors
+from worker.alignment.cutting import cut
+from worker.alignment.descriptors import Descriptors
 from worker.embedders.base import EmbedderError
-from worker.indexing import index_video
+from worker.fingerprints import fingerprint
 from worker.media.errors import MediaError
-from worker.tasks.matching import find_matches, stored_descriptors
+from worker.tasks.matching import MAX_ROWS, find_matches, stored_descriptors
+from worker.tasks.pictures import draw_matches
 from worker.tasks.running import JobFailed, JobLost, RunningJob, run
 from worker.tasks.vectors import copy_embedder
 from worker.types import Segment
 
 PROBING, FINGERPRINTING, MATCHING = "probing", "fingerprinting", "matching"
 PROBE_SHARE, MATCH_FROM = 0.05, 0.85  # of the whole; fingerprinting lies between
+
+SHORT_SECONDS = 2.0
+LONG_SPACING_SECONDS = 10.0  # between frames that propose candidates: a shorter copied span may lie between two
+STILL_SIMILARITY = 0.985  # of every frame to the mean of all
 
 OnStage = Callable[[str, float], None]
 
@@ -38,6 +46,8 @@ class LookupResult:
     sha256: str
     duration_seconds: float
     found: list[FoundMatch]
+    note: str = ""  # a code of apps.duplicates.notes
+    pictures: list[Drawn] = field(default_factory=list)
 
 
 def lookup_file(
@@ -46,11 +56,13 @@ def lookup_file(
     *,
     on_stage: OnStage = lambda stage, fraction: None,
     cancelled: Callable[[], bool] | None = None,
+    pictures: bool = False,
 ) -> LookupResult:
     """Fingerprint the file and match it against the library; writes nothing.
 
     A file whose very content is in the library is known at once and not decoded. ``on_stage`` gets the stage and
-    0..1 of the whole, and may raise to stop. Raises MediaError for a file that cannot be used, EmbedderError.
+    0..1 of the whole, and may raise to stop. ``pictures``: draw the similarity of the best matches too. Raises
+    MediaError for a file that cannot be used, EmbedderError.
     """
     on_stage(PROBING, 0.0)
     if not path.is_file():
@@ -63,24 +75,79 @@ def lookup_file(
     if same is not None and same.state == Video.State.READY:
         query = stored_descriptors(same, version.id)
         if query is not None:
-            found = _match_stored(same, query, version, on_stage)
-            return LookupResult(sha256, query.duration, [_exact(same.id, query.duration), *found])
+            found = [_exact(same.id, query.duration), *_match_stored(same, query, version, on_stage)]
+            drawn = draw_matches(query, found, version.id) if pictures else []
+            return LookupResult(sha256, query.duration, found, note_of(query, found), drawn)
     query = describe_file(path, version, on_stage=on_stage, cancelled=cancelled)
     on_stage(MATCHING, MATCH_FROM)
     exclude = [same.id] if same is not None else []
     found = find_matches(query, version.id, exclude=exclude, check=lambda: on_stage(MATCHING, 0.9))
-    exact = [_exact(same.id, query.duration)] if same is not None else []
-    return LookupResult(sha256, query.duration, [*exact, *found])
+    if same is not None:
+        found = [_exact(same.id, query.duration), *found]
+    drawn = draw_matches(query, found, version.id) if pictures else []
+    return LookupResult(sha256, query.duration, found, note_of(query, found), drawn)
 
 
 def lookup_video(
-    video: Video, version: ModelVersion, *, on_stage: OnStage = lambda stage, fraction: None
+    video: Video,
+    version: ModelVersion,
+    *,
+    span: tuple[float, float] | None = None,
+    on_stage: OnStage = lambda stage, fraction: None,
+    pictures: bool = False,
 ) -> LookupResult:
-    """Other places of a library video, from its stored vectors. Raises JobFailed when it has none."""
-    query = stored_descriptors(video, version.id)
-    if query is None:
+    """Other places of a library video, or of a span of it, from its stored vectors. Raises JobFailed without any.
+
+    Coverage and relation are those of the span, its seconds are those of the video.
+    """
+    whole = stored_descriptors(video, version.id)
+    if whole is None:
         raise JobFailed("not_indexed", "This video has no fingerprints of the current model yet. Try again later.")
-    return LookupResult(video.sha256, query.duration, _match_stored(video, query, version, on_stage))
+    query, start = (cut(whole, *span), span[0]) if span is not None else (whole, 0.0)
+    found = _match_stored(video, query, version, on_stage) if len(query.times) else []
+    drawn = draw_matches(query, found, version.id, start) if pictures else []
+    note = note_of(query, found, alone=True)
+    return LookupResult(video.sha256, whole.duration, [_moved(match, start) for match in found], note, drawn)
+
+
+def _moved(match: FoundMatch, seconds: float) -> FoundMatch:
+    """The same match with the clock of the query set forward."""
+    if not seconds:
+        return match
+    moved = [
+        replace(s, query_start=s.query_start + seconds, query_end=s.query_end + seconds)
+        for s in match.segments
+        if isinstance(s, Segment)
+    ]
+    return replace(match, segments=moved)
+
+
+def note_of(query: Descriptors, found: Sequence[FoundMatch], *, alone: bool = False) -> str:
+    """Why the answer is weak, if it is. ``alone``: the query is a video of the library itself."""
+    if not found and not _others(1 if alone else 0):
+        return notes.LIBRARY_ALONE if alone else notes.LIBRARY_EMPTY
+    if not query.informative.any():
+        return notes.NOTHING_TO_SEE
+    if query.duration < SHORT_SECONDS:
+        return notes.SHORT
+    if is_still(query):
+        return notes.STILL
+    asking = min(int(query.informative.sum()), MAX_ROWS["whole"])  # frames that propose candidates
+    return notes.LONG if query.duration / asking > LONG_SPACING_SECONDS else ""
+
+
+def _others(beside: int) -> bool:
+    """Whether more than ``beside`` videos of the library can be compared with."""
+    return Video.objects.filter(state=Video.State.READY)[: beside + 1].count() > beside
+
+
+def is_still(query: Descriptors) -> bool:
+    """Whether every frame that may vote looks like their mean: a still image, a fixed camera, or noise."""
+    vectors = query.vectors[query.informative]
+    if len(vectors) < 2:
+        return False
+    middle = vectors.mean(axis=0)
+    return bool((vectors @ middle).min() >= STILL_SIMILARITY * max(float(np.linalg.norm(middle)), 1e-6))
 
 
 def _match_stored(video: Video, query: Descriptors, version: ModelVersion, on_stage: OnStage) -> list[FoundMatch]:
@@ -100,23 +167,15 @@ def describe_file(
     on_stage: OnStage = lambda stage, fraction: None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Descriptors:
-    """Decode once; plain and mirrored descriptors and the mask of informative frames. Raises MediaError."""
+    """Decode once and describe every frame in all looks of a query. Raises MediaError."""
     span = MATCH_FROM - PROBE_SHARE
-    result = index_video(
+    return fingerprint(
         path,
-        semantic=None,
         copy=copy_embedder(version),
-        folder=None,
+        role="query",
         on_facts=lambda facts: on_stage(FINGERPRINTING, PROBE_SHARE),
         on_progress=lambda fraction: on_stage(FINGERPRINTING, PROBE_SHARE + span * fraction),
         cancelled=cancelled,
-    )
-    return Descriptors(
-        vectors=np.stack(result.copies),
-        times=np.asarray(result.times, dtype=np.float64),
-        informative=np.asarray(result.informative, dtype=np.bool_),
-        duration=result.duration,
-        mirrored_vectors=np.stack(result.mirrored),
     )
 
 
@@ -138,9 +197,11 @@ def _lookup(job: RunningJob) -> None:
 
     try:
         if lookup.video is not None:
-            result = lookup_video(lookup.video, version, on_stage=on_stage)
+            span = _span(lookup)
+            result = lookup_video(lookup.video, version, span=span, on_stage=on_stage, pictures=True)
         else:
-            result = lookup_file(Path(lookup.path), version, on_stage=on_stage, cancelled=job.stopped)
+            path = Path(lookup.path)
+            result = lookup_file(path, version, on_stage=on_stage, cancelled=job.stopped, pictures=True)
     except MediaError as error:
         job.check()  # a cancel or a shutdown also ends the decoder
         raise JobFailed(error.code, error.message) from error
@@ -149,8 +210,19 @@ def _lookup(job: RunningJob) -> None:
     with transaction.atomic():
         job.hold()
         lookup_mark_done(
-            lookup_id=lookup.id, sha256=result.sha256, duration_seconds=result.duration_seconds, found=result.found
+            lookup_id=lookup.id,
+            sha256=result.sha256,
+            duration_seconds=result.duration_seconds,
+            found=result.found,
+            note=result.note,
+            pictures=result.pictures,
         )
+
+
+def _span(lookup: Lookup) -> tuple[float, float] | None:
+    if lookup.start_seconds is None or lookup.end_seconds is None:
+        return None
+    return lookup.start_seconds, lookup.end_seconds
 
 
 def _failed(job: RunningJob, code: str, message: str) -> None:

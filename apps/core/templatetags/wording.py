@@ -27,6 +27,9 @@ STAGES = {
     "training": "training",
     "registering": "registering the candidate",
     "waiting": "letting new videos and lookups pass",
+    "drawing": "drawing",
+    "reading": "reading descriptors and matches",
+    "clustering": "clustering",
     "verifying": "verifying the index",
     "evaluating": "evaluating both versions",
 }
@@ -37,6 +40,8 @@ KINDS = {
     "lookup": "Find by video",
     "model_install": "Install a model",
     "scan": "Scan all for duplicates",
+    "picture": "Draw a similarity picture",
+    "clusters": "Explore clusters",
     "dataset": "Freeze a dataset",
     "train": "Train a model",
     "candidate": "Index and evaluate a candidate",

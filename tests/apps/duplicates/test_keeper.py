@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from apps.duplicates.keeper import MemberFacts, propose_keeper
+from apps.duplicates.keeper import MemberFacts, propose_keeper, protected_folder
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 PLAIN = MemberFacts("plain", 1280, 720, 2_000_000, "h264", 60.0, "aac", LONG_AGO)
@@ -112,3 +112,25 @@ def test_the_choice_is_a_member_has_reasons_and_does_not_depend_on_the_order(
     top = max(c.width * c.height for c in copies)
     kept = next(c for c in copies if c.id == keeper)
     assert kept.width * kept.height >= 0.98 * top
+
+
+def test_a_protected_folder_comes_before_everything_else() -> None:
+    poor = better(width=320, height=180, bit_rate=1000, audio_codec="", protected_folder="/archive")
+    keeper, reasons = propose_keeper([PLAIN, poor])
+    assert keeper == "better"
+    assert reasons == ["it lies in the protected folder /archive"]
+
+
+def test_among_protected_copies_the_other_criteria_decide() -> None:
+    large = better(width=1920, height=1080, protected_folder="/archive")
+    keeper, reasons = propose_keeper([replace(PLAIN, protected_folder="/archive"), large])
+    assert keeper == "better"
+    assert "resolution" in reasons[0]
+
+
+def test_a_folder_holds_what_lies_below_it_and_not_what_is_named_alike() -> None:
+    assert protected_folder("/archive/2020/a.mp4", ["/other", "/archive/"]) == "/archive"
+    assert protected_folder("/archives/a.mp4", ["/archive"]) == ""
+    assert protected_folder("/archive", ["/archive"]) == ""
+    assert protected_folder("/a.mp4", ["/"]) == "/"
+    assert protected_folder("/a.mp4", []) == ""

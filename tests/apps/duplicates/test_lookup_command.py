@@ -14,8 +14,6 @@ from apps.duplicates.models import Lookup
 from apps.videos.models import Video
 from tests.apps.duplicates.library import make_version
 from tests.apps.duplicates.planted import edited, planted_video, random_frames
-from worker.alignment import AlignedSegment, PairMatch, Verdict
-from worker.tasks.matching import convincing
 
 
 @pytest.fixture
@@ -64,12 +62,3 @@ def test_the_command_says_when_no_model_is_ready(tmp_path):
     file.write_bytes(b"x")
     with pytest.raises(CommandError, match=r"manage\.py prepare"):
         run(file)
-
-
-@pytest.mark.parametrize(
-    ("similarity", "contrast", "shown"),
-    [(0.78, 0.14, True), (0.97, 0.01, True), (0.92, 0.02, False), (0.60, 0.15, False)],
-)
-def test_look_alikes_are_not_shown(similarity, contrast, shown):
-    segment = AlignedSegment(0, 10, 0, 10, similarity, mean_similarity=similarity, contrast=contrast)
-    assert convincing(PairMatch(Verdict(0.95, "near_duplicate", 1, 1, is_match=True), [segment])) is shown

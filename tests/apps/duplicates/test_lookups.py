@@ -16,12 +16,14 @@ from apps.core.services import job_cancel
 from apps.duplicates.models import Lookup, VideoMatch
 from apps.duplicates.services import lookup_add_to_library, lookup_create, lookups_expire, lookups_folder
 from apps.embeddings.models import FrameEmbedding
+from apps.embeddings.vector_index import PgVectorIndex
 from apps.videos.models import Video
 from tests.apps.duplicates.library import make_version, make_video
 from tests.apps.duplicates.planted import edited, planted_video, random_frames
 from tests.clips import Scene, ffmpeg, make_clip
+from worker.fingerprints import fingerprint
 from worker.tasks import lookup as task
-from worker.tasks.vectors import store_frames
+from worker.tasks.vectors import store_fingerprint
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("job_in_this_transaction")]
 
@@ -29,17 +31,15 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("job_in_this_transa
 class PixelDescriptor:
     """A copy descriptor without weights: the picture in 8 x 8 cells of colour."""
 
-    def _cells(self, image: np.ndarray) -> np.ndarray:
-        height, width = (side // 8 * 8 for side in image.shape[:2])
-        cells = image[:height, :width].astype(np.float32).reshape(8, height // 8, 8, width // 8, 3).mean((1, 3))
-        flat = cells.ravel() - cells.mean()
-        return flat / max(float(np.linalg.norm(flat)), 1e-6)
+    def encode_squares(self, squares):
+        side = squares.shape[-1] // 8 * 8
+        cells = squares[:, :, :side, :side].numpy().reshape(len(squares), 3, 8, side // 8, 8, side // 8).mean((3, 5))
+        flat = cells.reshape(len(squares), -1)
+        flat = flat - flat.mean(axis=1, keepdims=True)
+        return (flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-6)).astype(np.float32)
 
-    def encode_frames(self, images, borders=None):
-        return np.stack([self._cells(np.asarray(image)) for image in images])
-
-    def encode_mirrored(self, images, borders=None):
-        return self.encode_frames([np.asarray(image)[:, ::-1] for image in images])
+    def background(self):
+        return np.zeros((0, 192), np.float32)
 
 
 @pytest.fixture
@@ -67,14 +67,9 @@ def answer_of(lookup: Lookup) -> Lookup:
 
 
 def ingested(version, path: Path, title: str) -> Video:
-    from worker.indexing import index_video
-
-    result = index_video(path, semantic=None, copy=PixelDescriptor(), folder=None)
-    video = make_video(title, duration=result.duration)
-    video.folder.mkdir(parents=True, exist_ok=True)
-    from apps.embeddings.vector_index import PgVectorIndex
-
-    store_frames(PgVectorIndex(), video, version, result)
+    described = fingerprint(path, copy=PixelDescriptor(), role="reference")
+    video = make_video(title, duration=described.duration)
+    store_fingerprint(PgVectorIndex(), video, version, described)
     return video
 
 

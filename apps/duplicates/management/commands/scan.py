@@ -1,0 +1,41 @@
+"""manage.py scan [--wait]: match every video of the library with all others again, in the background."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+from uuid import UUID
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from apps.core.models import Job
+from apps.duplicates.scans import scan_start
+
+POLL_SECONDS = 1.0
+
+
+class Command(BaseCommand):
+    help = "Match every video of the library again. A worker must run (manage.py up); a stopped scan goes on by itself."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--wait", action="store_true", help="until it is done; status 1 when it failed")
+
+    def handle(self, *, wait: bool, **options: Any) -> None:
+        job, new = scan_start(title="asked for by manage.py scan")
+        self.stdout.write("The scan is queued." if new else "A scan is at work already.")
+        if wait:
+            self._wait(job.id)
+
+    def _wait(self, job_id: UUID) -> None:
+        said = -1
+        while True:
+            job = Job.objects.filter(id=job_id).first()
+            if job is None or job.state == Job.State.DONE:
+                self.stdout.write("The scan is done.")
+                return
+            if not job.active:
+                raise CommandError(f"The scan ended: {job.get_state_display()}. {job.error}".strip())
+            if int(job.percent) // 10 > said:
+                said = int(job.percent) // 10
+                self.stdout.write(f"{job.percent:.0f} %")
+            time.sleep(POLL_SECONDS)

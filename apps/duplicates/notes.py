@@ -1,0 +1,33 @@
+"""Why the answer of a lookup is weak, in words: codes that the worker sets, sentences that people read. Pure."""
+
+from __future__ import annotations
+
+LIBRARY_EMPTY = "library_empty"
+LIBRARY_ALONE = "library_alone"
+NOTHING_TO_SEE = "nothing_to_see"
+STILL = "still"
+SHORT = "short"
+LONG = "long"
+
+# Instead of "nothing shares footage", when nothing was found.
+INSTEAD = {
+    LIBRARY_EMPTY: "The library is empty, so there was nothing to compare with.",
+    LIBRARY_ALONE: "The library has no other videos, so there was nothing to compare with.",
+    NOTHING_TO_SEE: "This video shows nothing that could be recognised.",
+}
+MESSAGES = {
+    LIBRARY_EMPTY: "Add videos to the library, then ask again.",
+    LIBRARY_ALONE: "Add more videos to the library, then ask again.",
+    NOTHING_TO_SEE: "Its pictures are black, plain or faded. Such pictures are left out of every comparison, because"
+    " they look the same in unrelated videos.",
+    STILL: "The picture hardly changes from beginning to end, as that of a still image or of noise. Where it occurs"
+    " may be right, but which second matches which is a guess.",
+    SHORT: "With less than 2 seconds there is little to recognise. A longer clip gives a surer answer.",
+    LONG: "This is a long video: its candidates were looked for with some of its pictures only, so a copied span of a"
+    " few seconds may have been missed. Ask with a shorter part to look closer.",
+}
+
+
+def note_message(code: str) -> str:
+    """ "" for no note and for a code that a newer version wrote."""
+    return MESSAGES.get(code, "")
