@@ -30,7 +30,7 @@ NO_FOOTAGE = {  # (in the library, queries): drawn by ffmpeg, each of another se
 BLANK = {
     "black": "color=c=black:size=320x180:rate=25",
     "white": "color=c=white:size=320x180:rate=25",
-    "noise": "nullsrc=size=320x180:rate=25,geq=random(1)*255:128:128",
+    "noise": "color=c=gray:size=320x180:rate=25,noise=all_seed=3:alls=100:allf=t",
     "bars": "smptebars=size=320x180:rate=25",
 }
 

@@ -60,7 +60,7 @@ class Measured:
     bytes_per_hour: float | None
     ms_per_pair: float | None
     seconds_per_query: float | None
-    query_seconds: float  # footage
+    seconds_per_video: float | None  # decoding and describing, queries and references
     pairs: int
 
     def as_dict(self) -> dict[str, Any]:
@@ -87,7 +87,7 @@ class _Run:
     unreadable: list[Unreadable] = field(default_factory=list)
     matching_seconds: float = 0.0
     querying_seconds: float = 0.0
-    query_footage: float = 0.0
+    describing_seconds: float = 0.0
     queries_done: int = 0
     pairs: int = 0
 
@@ -97,11 +97,14 @@ class _Run:
         def told(fraction: float) -> None:
             self.on_progress(video.id, (share + fraction) / total)
 
+        began = time.perf_counter()
         try:
-            return fingerprint(video.video, copy=self.copy, sampling=self.sampling, role=role, on_progress=told)
+            described = fingerprint(video.video, copy=self.copy, sampling=self.sampling, role=role, on_progress=told)
         except MediaError as error:
             self.unreadable.append(Unreadable(role, video.id, error.code, error.message))
             return None
+        self.describing_seconds += time.perf_counter() - began
+        return described
 
     def describe_references(self) -> None:
         for number, video in enumerate(self.manifest.references):
@@ -124,7 +127,6 @@ class _Run:
             faults += faults_of_length(video, {}, described.duration)
             self.match(video.id, described)
             self.querying_seconds += time.perf_counter() - began
-            self.query_footage += described.duration
             self.queries_done += 1
         _refuse(faults)
 
@@ -184,6 +186,7 @@ def measure_copies(
             truth.setdefault((query.id, span.reference), []).append(true)
     report = copy_report(run.predictions, truth, [q.id for q in manifest.queries], [r.id for r in manifest.references])
     kept = run.references.values()
+    videos = len(kept) + run.queries_done
     hours = sum(d.duration for d in kept) / SECONDS_IN_HOUR
     return Measured(
         report,
@@ -193,6 +196,6 @@ def measure_copies(
         sum(stored_bytes(d) for d in kept) / hours if hours else None,
         1000 * run.matching_seconds / run.pairs if run.pairs else None,
         run.querying_seconds / run.queries_done if run.queries_done else None,
-        run.query_footage,
+        run.describing_seconds / videos if videos else None,
         run.pairs,
     )
