@@ -8,20 +8,15 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import time
 from pathlib import Path
 
 import numpy as np
 import pdqhash
 
-from benchmarks.copy_descriptor import SUFFIXES, family, read_frames
+from benchmarks.clip_families import clips_in, family, split_of
+from benchmarks.copy_descriptor import read_frames
 from worker.embedders.pdq import dihedral_hashes, hamming, pdq_hashes
-
-
-def half_of(path: Path) -> str:
-    """dev or test, by source."""
-    return "test" if hashlib.sha256(family(path).encode()).digest()[0] % 2 else "dev"
 
 
 def reference_hashes(images: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -36,7 +31,7 @@ def main() -> None:
     parser.add_argument("--half", choices=("dev", "test"), default="dev")
     parser.add_argument("--repeat", type=int, default=5)
     args = parser.parse_args()
-    clips = sorted(p for p in args.clips.rglob("*") if p.suffix in SUFFIXES and half_of(p) == args.half)
+    clips = [clip for clip in clips_in(args.clips) if split_of(family(clip)) == args.half]
     images = [np.asarray(frame) for clip in clips for frame in read_frames(clip, args.frames)]
     print(f"{len(images)} frames of {len(clips)} clips")
     (ours, quality), (theirs, expected) = pdq_hashes(images), reference_hashes(images)

@@ -166,11 +166,12 @@ def _advance(
 ) -> tuple[FloatArray, float]:  # fmt: skip
     """Scores of all places and of "none" one row on, before what that row itself gains; moves go to ``memory``."""
     size = len(score)
-    reach = np.full(passing.shape, -np.inf, np.float32)
-    for k in range(min(len(passing), size)):
-        np.subtract(score[: size - k], passing[k, k:], out=reach[k, k:])
-    moves = reach.argmax(axis=0)
-    value = reach[moves, np.arange(size)]
+    value, moves = score - passing[0], np.zeros(size, np.uint8)
+    for k in range(1, min(len(passing), size)):
+        reached = score[: size - k] - passing[k, k:]
+        better = reached > value[k:]
+        np.copyto(value[k:], reached, where=better)
+        moves[k:][better] = k
     best, places = _best_places(score, tracks)
     jump = (best - np.float32(costs.jump * keep))[tracks.video]
     top = int(places[best.argmax()])

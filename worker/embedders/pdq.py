@@ -83,7 +83,7 @@ def _bits(waves: FloatArray) -> Hashes:
     return np.packbits((flat > median)[..., ::-1], axis=-1)
 
 
-def _turned(waves: NDArray[np.generic]) -> NDArray[np.generic]:
+def _turned(waves: FloatArray) -> FloatArray:
     """(N, 16, 16) -> (N, 8, 16, 16) waves of the picture turned and mirrored, in the order of DIHEDRAL.
 
     Mirroring a picture changes the sign of its odd waves; transposing it transposes them.
@@ -116,9 +116,9 @@ def _by_shape(images: NDArray[np.uint8] | Sequence[ByteImage]) -> list[tuple[NDA
     for i, image in enumerate(images):
         sizes.setdefault(image.shape, []).append(i)
     batches = []
-    for places in sizes.values():
-        for start in range(0, len(places), CHUNK):
-            part = np.array(places[start : start + CHUNK])
+    for alike in sizes.values():
+        for start in range(0, len(alike), CHUNK):
+            part = np.array(alike[start : start + CHUNK])
             batches += [(part[found], frames) for found, frames in _by_shape(np.stack([images[i] for i in part]))]
     return batches
 
@@ -142,7 +142,7 @@ def dihedral_hashes(images: NDArray[np.uint8] | Sequence[ByteImage]) -> tuple[Ha
     quality = np.zeros(len(images), np.uint8)
     for places, batch in _by_shape(images):
         waves, quality[places] = _waves(batch)
-        hashes[places] = _bits(np.asarray(_turned(waves), dtype=np.float32))
+        hashes[places] = _bits(_turned(waves))
     return hashes, quality
 
 
@@ -152,7 +152,7 @@ def turned_hashes(hashes: Hashes) -> Hashes:
     Takes the median of the waves for zero, so a few bits differ from ``dihedral_hashes``.
     """
     bits = np.unpackbits(np.asarray(hashes, np.uint8), axis=1)[:, ::-1].reshape(-1, WAVES, WAVES)
-    signs = _turned(bits.astype(np.int8) * 2 - 1)
+    signs = _turned(bits.astype(np.float32) * 2 - 1)
     return np.packbits((signs.reshape(len(bits), len(DIHEDRAL), BITS) > 0)[..., ::-1], axis=-1)
 
 

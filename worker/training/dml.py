@@ -38,6 +38,7 @@ RATE = 3e-4
 WEIGHT_DECAY = 1e-3
 EDITS = 3  # edited versions of each video
 PART = 50  # videos a file of features
+POOL = 600  # videos of a split, at least, that lend the other picture of a composite
 CHECKPOINT_STEPS = 100
 SHORTENED = 0.5  # share of edited videos that lack some frames
 
@@ -96,12 +97,12 @@ def pooled_features(
 
 
 def cached_features(pack: Path, out: Path, source: MacSource, split: str, most: int, seed: int) -> np.ndarray:
-    """``pooled_features`` of a split, normalised; computed once, in files of PART videos under ``out``."""
+    """``pooled_features`` of the first ``most`` videos of a split, normalised; kept in files of PART under ``out``."""
     images, rows = load_pack(pack)
-    groups = group_rows(rows, split, most)
+    groups = group_rows(rows, split, max(most, POOL))
     out.mkdir(parents=True, exist_ok=True)
     parts: list[np.ndarray] = []
-    for start in range(0, len(groups), PART):
+    for start in range(0, min(most, len(groups)), PART):
         file = out / f"mac-{split}-{len(groups)}-{seed}-{start}.npy"
         if not file.exists():
             numbers = range(start, min(start + PART, len(groups)))
@@ -178,7 +179,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="features and checkpoints")
     parser.add_argument("--model", type=Path, default=Path("models/semantic"))
     parser.add_argument("--weights", type=Path, default=WEIGHTS, help="where the trained head goes")
-    parser.add_argument("--videos", type=int, default=600, help="training videos")
+    parser.add_argument("--videos", type=int, default=600, help="training videos, in steps of 50")
     parser.add_argument("--steps", type=int, default=800)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)

@@ -180,12 +180,11 @@ def probabilities(net: TransitionNet, vectors: np.ndarray, pairs: Pairs) -> np.n
 def prepared(pack: Path, out: Path, split: str, rounds: int, pictures: int, videos: int, seed: int) -> list[Frames]:
     """The edited frames of every round; each is made once and kept in ``out``."""
     kept: list[Frames] = []
-    images, rows = None, []
+    source: tuple[np.ndarray, list[ImageRow]] | None = None
     for number in range(rounds):
         file = out / f"frames-{split}-{videos}-{pictures}-{seed}-{number}.npz"
         if not file.exists():
-            if images is None:
-                images, rows = load_pack(pack)
+            images, rows = source = source or load_pack(pack)
             own = seed + 1000 * number + (500 if split == "dev" else 0)
             made = edited_frames(images, video_frames(rows, split, pictures, videos, own), own)
             out.mkdir(parents=True, exist_ok=True)
