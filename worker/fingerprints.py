@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from worker.alignment.descriptors import Descriptors
+from worker.detection.coverage import spans_of
 from worker.embedders.copy_descriptor import CopyDescriptor
 from worker.embedders.copy_quality import frame_quality, informative_frames
 from worker.embedders.copy_views import CopyViews, Role
@@ -58,8 +60,9 @@ def fingerprint(
 ) -> Descriptors:
     """Decode ``path`` once and describe it. ``on_progress`` gets 0..1 by the header's duration.
 
-    ``sampling``: "uniform" keeps every sampled frame; "keyframes" the few that a learned selector chooses, each with
-    the span that it stands for. Raises MediaError, and ValueError for an unknown sampling.
+    ``sampling``: what is kept of a reference. "uniform" keeps every sampled frame; "keyframes" the few that a learned
+    selector chooses, each with the span that it stands for. A query is at hand and always asks with all of its frames.
+    Raises MediaError, and ValueError for an unknown sampling.
     """
     if sampling not in SAMPLINGS:
         raise ValueError(f"there is no sampling called {sampling!r}; choose one of: {', '.join(SAMPLINGS)}")
@@ -73,8 +76,28 @@ def fingerprint(
         found = fingerprinter.finish(stream.duration_seconds)
     if not len(found.times):
         raise MediaError("damaged", detail="no frame came out of the decoder")
-    if sampling == "keyframes":
-        from worker.detection.keyframes import keep_key_frames  # loads the selector
+    return key_frames(found) if sampling == "keyframes" and role == "reference" else found
 
-        return keep_key_frames(found)
-    return found
+
+def key_frames(found: Descriptors) -> Descriptors:
+    """Only the frames that the learned selector keeps, at most 15 % of one a second, with their spans."""
+    from worker.detection.keyframes import KeyframeSelector  # loads the network
+
+    rows = KeyframeSelector().select(found.vectors, found.times, found.informative, found.duration)
+    numbers = np.full(len(found.times), -1, dtype=np.int64)
+    numbers[rows] = np.arange(len(rows))
+    views = []
+    for view in found.views:
+        stays = numbers[view.rows] >= 0
+        penalty = None if view.penalty is None else view.penalty[stays]
+        views.append(replace(view, rows=numbers[view.rows[stays]], vectors=view.vectors[stays], penalty=penalty))
+    return replace(
+        found,
+        vectors=found.vectors[rows],
+        times=found.times[rows],
+        informative=found.informative[rows],
+        views=tuple(views),
+        penalty=None if found.penalty is None else found.penalty[rows],
+        hashes=None if found.hashes is None else found.hashes[rows],
+        spans=spans_of(rows, found.times, found.vectors, found.duration, found.informative),
+    )

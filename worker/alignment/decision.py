@@ -25,7 +25,7 @@ Interval = tuple[float, float]
 DECISION_FILE = Path(__file__).resolve().parents[2] / "models" / "copy" / "decision.json"
 FEATURES = (
     "similarity", "length", "coverage", "density", "contrast", "residual", "hash", "other_look", "backwards", "speed",
-    "static",
+    "static", "static_look",
 )  # fmt: skip
 
 
@@ -45,6 +45,7 @@ class DecisionModel:
     backwards_weight: float = 0.0  # the reference runs backwards
     speed_weight: float = 0.0  # per octave of speed change
     static_weight: float = 0.0  # per unit of missing contrast below CONTRAST_ENOUGH: a scene that hardly changes
+    static_look_weight: float = 0.0  # a part of a scene that hardly changes, in another look
     length_cap: float = 4.0  # e-folds: beyond a minute, length proves nothing more
     whole_coverage: float = 0.9  # a side counts as wholly covered from here on
     whole_slack_seconds: float = 0.5  # or when at most this much of it is missing (for clips of a few seconds)
@@ -124,6 +125,8 @@ def features(segments: Sequence[Segment], query_duration: float, reference_durat
     contrast = mean("contrast", 0.0)
     speeds = [abs(math.log2(max(s.reference_length, 1e-6) / w)) for w, s in zip(weights, segments, strict=True)]
     looks = [float(isinstance(s, AlignedSegment) and s.look != "whole") for s in segments]
+    other_look = sum(w * v for w, v in zip(weights, looks, strict=True)) / total
+    static = max(CONTRAST_ENOUGH - contrast, 0.0) / CONTRAST_ENOUGH
     query_coverage = min(query / query_duration, 1.0) if query_duration > 0 else 0.0
     reference_coverage = min(reference / reference_duration, 1.0) if reference_duration > 0 else 0.0
     return {
@@ -137,10 +140,11 @@ def features(segments: Sequence[Segment], query_duration: float, reference_durat
         "contrast": min(max(contrast, 0.0), 1.0),
         "residual": mean("residual_seconds", 0.0),
         "hash": mean("hash_share", 0.0),
-        "other_look": sum(w * v for w, v in zip(weights, looks, strict=True)) / total,
+        "other_look": other_look,
         "backwards": mean("reversed", 0.0),
         "speed": min(sum(w * v for w, v in zip(weights, speeds, strict=True)) / total, 2.0),
-        "static": max(CONTRAST_ENOUGH - contrast, 0.0) / CONTRAST_ENOUGH,
+        "static": static,
+        "static_look": static * other_look,
     }
 
 

@@ -18,9 +18,13 @@ from worker.alignment.decision import NO_MATCH, DecisionModel, Verdict, decide, 
 from worker.alignment.descriptors import Descriptors, View
 from worker.alignment.selection import covered, evidence, overlap
 from worker.alignment.similarity import normalise_scores, similarity_matrix
+from worker.alignment.sparse import expand
 from worker.types import FloatArray, Segment
 
 DEFAULT_ALIGNER = "hough"
+# Similarity to the nearest background frame is subtracted on both sides, so unrelated frames lie below zero, and a copy
+# of a plain scene, which resembles much, not far above it. What passes here is weighed by the decision.
+NORMALISED = AlignerConfig(min_similarity=0.08, near_exact=0.32)
 LOOK_PRIOR = {"whole": 1.0, "region": 0.97, "mirrored": 0.95, "part": 0.9, "turned": 0.9}  # symmetric scenes fit many
 MAX_LOOKS = 6  # of the best screened ones are aligned
 MIN_SCREEN_ROWS = 2  # rows of a look that must resemble something
@@ -46,6 +50,7 @@ def build_matrix(
     query: Descriptors, reference: Descriptors, query_look: View | None = None, reference_look: View | None = None
 ) -> SimilarityMatrix:
     """The similarity matrix of a pair in the given looks (whole by default); normalised where penalties are given."""
+    query, reference = expand(query), expand(reference)
     mine, theirs = query_look or query.looks()[0], reference_look or reference.looks()[0]
     return _matrix(query, reference, mine, theirs, _scores(mine, theirs))
 
@@ -98,7 +103,8 @@ def match_pair(
 ) -> PairMatch:
     """Align a pair in its most promising looks and weigh what was found. NO_MATCH when nothing is shared."""
     chosen = get_aligner(aligner) if isinstance(aligner, str) else aligner
-    config = config or AlignerConfig()
+    config = config or (NORMALISED if query.penalty is not None else AlignerConfig())
+    query, reference = expand(query), expand(reference)
     readings = sorted(_readings(query, reference, config), key=lambda r: -r.promise)[:MAX_LOOKS]
     found: list[AlignedSegment] = []
     for reading in readings:

@@ -21,6 +21,7 @@ from worker.alignment.descriptors import Box, Descriptors, LookKind, View
 from worker.alignment.similarity import background_penalty
 from worker.embedders.copy_borders import find_borders
 from worker.embedders.copy_descriptor import DIM, SIDE, CopyDescriptor, to_square
+from worker.embedders.copy_quality import MIN_QUALITY, frame_quality
 from worker.embedders.copy_regions import find_regions, overlap
 from worker.embedders.pdq import pdq_hashes
 from worker.types import ByteImage, FloatArray
@@ -116,7 +117,10 @@ class CopyViews:
             name = f"region {len(known) + 1}"
         elif self._views[name].rows and self._views[name].rows[-1] >= rows[0]:
             return  # two rectangles of one shot that were one before: the surer one is there already
-        crop = _part(base, box)
+        crop, kept = _part(base, box)
+        if not len(kept):
+            return
+        rows = rows[kept]
         self._view(name, _Rows("region", box=box)).add(rows, self._copy.encode_squares(crop))
         if self._role == "query":
             flipped = self._copy.encode_squares(crop.flip(-1))
@@ -139,12 +143,17 @@ class CopyViews:
             rows, self._copy.encode_squares(upside_down)
         )
         for name, box in PARTS.items():
-            vectors = self._copy.encode_squares(_part(base, box))
-            self._view(name, _Rows("part", box=box)).add(rows, vectors)
+            crop, kept = _part(base, box)
+            if len(kept):
+                self._view(name, _Rows("part", box=box)).add(rows[kept], self._copy.encode_squares(crop))
 
     def finish(self, informative: Sequence[bool], duration: float) -> Descriptors:
-        """``informative``: one for every frame that was added. Penalties are against the descriptor's background."""
+        """``informative``: one for every frame that was added. Penalties need a descriptor with a background."""
         background = self._copy.background()
+
+        def penalty(vectors: FloatArray) -> FloatArray | None:
+            return background_penalty(vectors, background) if len(background) else None
+
         whole = np.concatenate(self._whole) if self._whole else np.zeros((0, DIM), np.float32)
         views = tuple(
             View(
@@ -155,7 +164,7 @@ class CopyViews:
                 view.mirrored,
                 view.turn,
                 view.box,
-                background_penalty(vectors, background),
+                penalty(vectors),
             )
             for name, view in self._views.items()
         )
@@ -165,7 +174,7 @@ class CopyViews:
             informative=np.asarray(informative, dtype=np.bool_),
             duration=duration,
             views=views,
-            penalty=background_penalty(whole, background),
+            penalty=penalty(whole),
             hashes=np.concatenate(self._hashes) if self._hashes else np.zeros((0, 32), np.uint8),
         )
 
@@ -176,9 +185,11 @@ def _base(images: NDArray[np.uint8]) -> Tensor:
     return F.interpolate(x, (BASE_SIDE, BASE_SIDE), mode="bilinear", antialias=True)
 
 
-def _part(base: Tensor, box: Box) -> Tensor:
-    """The part inside ``box`` as squares for the network."""
+def _part(base: Tensor, box: Box) -> tuple[Tensor, NDArray[np.int64]]:
+    """The parts inside ``box`` as squares for the network, and the rows they come from: a piece of plain sky or wall
+    would resemble every other, so parts that say too little are left out."""
     left, top, right, bottom = (round(share * BASE_SIDE) for share in box)
     part = base[:, :, top:bottom, left:right]
-    small = F.interpolate(part, (SIDE, SIDE), mode="bilinear", antialias=True)
-    return small.contiguous(memory_format=torch.channels_last).float().div_(255)
+    kept = np.flatnonzero(frame_quality(part.permute(0, 2, 3, 1).numpy()) >= MIN_QUALITY)
+    small = F.interpolate(part[kept], (SIDE, SIDE), mode="bilinear", antialias=True) if len(kept) else part[kept]
+    return small.contiguous(memory_format=torch.channels_last).float().div_(255), kept

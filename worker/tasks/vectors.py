@@ -97,10 +97,14 @@ def stored_fingerprint(
         times=whole.times,
         informative=whole.informative,
         duration=video.duration_seconds or float(whole.times[-1]),
-        views=tuple(replace(view, penalty=background_penalty(view.vectors, background)) for view in views),
-        penalty=background_penalty(whole.vectors, background),
+        views=tuple(replace(view, penalty=_penalty(view.vectors, background)) for view in views),
+        penalty=_penalty(whole.vectors, background),
         hashes=looks.hashes,
     )
+
+
+def _penalty(vectors: FloatArray, background: FloatArray) -> FloatArray | None:
+    return background_penalty(vectors, background) if len(background) else None
 
 
 def _regions(stored: StoredFrames, times: NDArray[np.float64]) -> tuple[View, ...]:

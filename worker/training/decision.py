@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from worker.alignment.decision import DECISION_FILE, FEATURES, DecisionModel, score
 
 Floats = NDArray[np.float64]
-SIGNS = {"residual": -1, "other_look": -1, "backwards": -1, "speed": -1, "static": -1}  # all others: more is surer
+AGAINST = {"residual", "other_look", "backwards", "speed", "static", "static_look"}  # of all others more is surer
 RIDGE = 0.02
 STEPS, RATE = 6000, 0.3
 
@@ -43,7 +43,7 @@ def fit_decision(rows: Sequence[dict[str, float]], copies: Sequence[bool], base:
     centre, scale = x.mean(0), np.maximum(x.std(0), 1e-3)
     z = (x - centre) / scale
     share = np.where(y > 0, 0.5 / y.sum(), 0.5 / (len(y) - y.sum()))
-    signs = np.array([SIGNS.get(name, 1) for name in FEATURES], dtype=np.float64)
+    signs = np.array([-1.0 if name in AGAINST else 1.0 for name in FEATURES])
     weights, bias = np.zeros(len(FEATURES)), 0.0
     for _ in range(STEPS):
         wrong = (1 / (1 + np.exp(-np.clip(z @ weights + bias, -60, 60))) - y) * share

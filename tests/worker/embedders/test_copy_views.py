@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from worker.alignment import Descriptors, View
 from worker.embedders.copy_descriptor import CopyDescriptor, CopyNet
@@ -22,13 +23,11 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> CopyDescriptor:
 
 
 def texture(seed: int, frames: int, height: int, width: int, drift: int = 3) -> np.ndarray:
-    """(frames, height, width, 3): smooth noise that moves on from frame to frame."""
-    rng = np.random.default_rng(seed)
-    coarse = rng.integers(0, 256, (height // 8 + 2, (width + drift * frames) // 8 + 2, 3)).astype(np.float32)
-    large = np.repeat(np.repeat(coarse, 8, 0), 8, 1)
-    for _ in range(2):
-        large = (large + np.roll(large, 3, 0) + np.roll(large, 3, 1) + np.roll(large, 5, 0)) / 4
-    return np.stack([large[:height, i * drift : i * drift + width] for i in range(frames)]).astype(np.uint8)
+    """(frames, height, width, 3): smooth noise that moves on to the right and down from frame to frame."""
+    size = (width + drift * frames, height + drift * frames)
+    coarse = np.random.default_rng(seed).integers(0, 256, (size[1] // 12 + 2, size[0] // 12 + 2, 3), dtype=np.uint8)
+    large = np.asarray(Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC))
+    return np.stack([large[i * drift :, i * drift :][:height, :width] for i in range(frames)])
 
 
 def composite(share: float, corner: tuple[float, float]) -> tuple[np.ndarray, tuple[float, float, float, float]]:
