@@ -11,6 +11,7 @@ import numpy as np
 
 from worker.evaluation.copies import (
     Box,
+    Pair,
     ScoredBox,
     micro_average_precision,
     rejection_rates,
@@ -97,8 +98,8 @@ def copy_report(
     highest = max((scores.get(key, 0.0) for key in unrelated), default=0.0)
     above = {key for key in copies if scores.get(key, 0.0) > highest}
     frr, far = rejection_rates(reported - assets, copies, everything - assets)
-    found = {key: [box for box, _ in predictions[key].boxes] for key in reported}
-    true_boxes = {key: [s.box for s in segments] for key, segments in footage.items()}
+    found: dict[Pair, list[Box]] = {key: [box for box, _ in predictions[key].boxes] for key in reported}
+    true_boxes: dict[Pair, list[Box]] = {key: [s.box for s in segments] for key, segments in footage.items()}
     whole, lengths = vcsl_scores(found, true_boxes), vcsl_scores(found, true_boxes, macro=False)
     names = {s.edit for segments in footage.values() for s in segments}
     by_edit = {
@@ -130,7 +131,7 @@ def _micro_ap(scores: Mapping[Key, float], copies: set[Key], assets: set[Key]) -
     return micro_average_precision(listed, len(copies)) if copies else None
 
 
-def _vsc_ap(predictions: Mapping[Key, PairPrediction], truth: Mapping[Key, Sequence[Box]]) -> float | None:
+def _vsc_ap(predictions: Mapping[Key, PairPrediction], truth: Mapping[Pair, Sequence[Box]]) -> float | None:
     """Segments rank by the pair's score times their own, so that both doubts count."""
     listed = [
         ScoredBox(key, box, pair.score * max(score, 0.0))
@@ -143,13 +144,13 @@ def _vsc_ap(predictions: Mapping[Key, PairPrediction], truth: Mapping[Key, Seque
 def _edit_report(
     name: str,
     truth: Mapping[Key, Sequence[TrueSegment]],
-    found: Mapping[Key, Sequence[Box]],
+    found: Mapping[Pair, Sequence[Box]],
     reported: set[Key],
     above: set[Key],
 ) -> EditReport:
     """A pair counts for every edit that one of its segments has, with all of its segments."""
     pairs = {key: segments for key, segments in truth.items() if any(s.edit == name for s in segments)}
-    real = {key: [s.box for s in segments] for key, segments in pairs.items()}
+    real: dict[Pair, list[Box]] = {key: [s.box for s in segments] for key, segments in pairs.items()}
     scores = vcsl_scores({key: found.get(key, []) for key in pairs}, real)
     count = len(pairs)
     return EditReport(
@@ -168,7 +169,7 @@ def _shared(a: Box, b: Box) -> float:
 
 
 def _median_error(
-    truth: Mapping[Key, Sequence[TrueSegment]], found: Mapping[Key, Sequence[Box]], edit: str | None
+    truth: Mapping[Key, Sequence[TrueSegment]], found: Mapping[Pair, Sequence[Box]], edit: str | None
 ) -> float | None:
     """Median distance in seconds of the four boundaries of every found true segment from the box that fits it best."""
     errors: list[float] = []
