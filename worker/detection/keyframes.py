@@ -30,11 +30,10 @@ from worker.types import FloatArray
 __all__ = ["KeyframeNet", "KeyframeSelector", "budget", "select", "spans_of"]
 
 WEIGHTS = Path(__file__).resolve().parents[2] / "models" / "keyframes" / "keyframes.safetensors"
-DIM = 128
 SHARE = 0.15
 LEAST_KEPT = 3
 PRICE = 0.25  # seconds times lost cosine that a further frame must win back
-LAGS = (1, 2, 4, 8)
+LAGS = (1, 2, 4, 8, 16)
 HIDDEN = 48
 
 Times = NDArray[np.float64]
@@ -47,16 +46,15 @@ def budget(duration: float) -> int:
 
 
 class KeyframeNet(nn.Module):
-    """vectors (B, N, 128), times (B, N) -> logits (B, N). 60 thousand parameters.
+    """vectors (B, N, D), times (B, N) -> logits (B, N). 28 thousand parameters.
 
-    It sees a projection of the descriptors, how much each frame resembles those up to 8 before and after it, and how
-    far apart in time they are.
+    It sees how much each frame resembles those up to 16 before and after it and the mean of its video, and how far
+    apart in time they are; never the descriptors themselves, so that it outlives a new revision of them.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.project = nn.Linear(DIM, 24)
-        inputs = 24 + 4 * len(LAGS)
+        inputs = 1 + 4 * len(LAGS)
         self.layers = nn.ModuleList(
             nn.Conv1d(inputs if i == 0 else HIDDEN, HIDDEN, 5, padding=2 * d, dilation=d)
             for i, d in enumerate((1, 2, 4))
@@ -65,7 +63,8 @@ class KeyframeNet(nn.Module):
         nn.init.constant_(self.head.bias, -1.5)
 
     def forward(self, vectors: Tensor, times: Tensor) -> Tensor:
-        features = [self.project(vectors)]
+        middle = F.normalize(vectors.mean(1, keepdim=True), dim=-1)
+        features = [(vectors * middle).sum(-1, keepdim=True)]
         for lag in LAGS:
             for way in (lag, -lag):
                 other, moments = torch.roll(vectors, way, 1), torch.roll(times, way, 1)
@@ -111,7 +110,7 @@ class KeyframeSelector:
         return load_net(self.weights, self.weights.stat().st_mtime)
 
     def scores(self, vectors: FloatArray, times: Times) -> FloatArray:
-        """(N, 128) unit rows and (N,) ascending seconds of informative frames -> (N,) in 0..1."""
+        """(N, D) unit rows and (N,) ascending seconds of informative frames -> (N,) in 0..1."""
         with torch.inference_mode():
             logits = self.net(
                 torch.from_numpy(np.asarray(vectors, np.float32))[None], torch.from_numpy(times)[None].float()
@@ -122,7 +121,7 @@ class KeyframeSelector:
         self, vectors: FloatArray, times: Times, informative: NDArray[np.bool_], duration: float,
         price: float = PRICE, most: int | None = None,
     ) -> Indices:  # fmt: skip
-        """Rows to keep, ascending. vectors (N, 128) unit rows, times (N,) ascending seconds, informative (N,).
+        """Rows to keep, ascending. vectors (N, D) unit rows, times (N,) ascending seconds, informative (N,).
 
         Frames without information are never kept, unless there are no others: then the middle one is.
         """

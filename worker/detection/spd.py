@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from worker.alignment.base import AlignedSegment, AlignerConfig, SimilarityMatrix
-from worker.alignment.lines import Line, Run, gain_of, measure, refine
+from worker.alignment.lines import Line, Run, gain_of, measure, nearest_columns, refine
 from worker.alignment.selection import Shortlist
 from worker.detection.raster import CHANNELS, Patch, draw, patches
 from worker.types import FloatArray, Segment
@@ -33,7 +33,11 @@ BATCH = 8
 LEAST_PEAK = 0.25  # a patch without any similarity this high is not looked at
 REVERSED_MARGIN = 1.1  # a reversed reading must explain this much more than the forward one
 
-Boxes = list[tuple[tuple[float, float, float, float], float]]
+AIM_SECONDS, AIM_SHARE, AIM_STEP = 2.0, 0.08, 0.5  # how far a box's line may be off, and the step of the search
+SLOPES = np.array([0.8, 0.9, 1.0, 1.1, 1.25])
+
+Seconds = tuple[float, float, float, float]  # query start and end, reference start and end
+Boxes = list[tuple[Seconds, float]]
 
 
 def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
@@ -103,7 +107,7 @@ def suppress(found: Boxes, overlap: float = NMS_OVERLAP) -> Boxes:
     return kept
 
 
-def _overlap(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> float:
+def _overlap(a: Seconds, b: Seconds) -> float:
     wide, high = min(a[1], b[1]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[2], b[2])
     if wide <= 0 or high <= 0:
         return 0.0
@@ -174,16 +178,41 @@ class SpdAligner:
         return list(shortlist.best())
 
 
-def follow(
-    matrix: SimilarityMatrix, box: tuple[float, float, float, float], config: AlignerConfig
-) -> AlignedSegment | None:
+def aim(matrix: SimilarityMatrix, box: Seconds, sign: float, config: AlignerConfig) -> Line | None:
+    """The line near a diagonal of the box that gathers most similarity above the minimum; None when none gathers any.
+
+    A box is off by a cell or two, which is more than the line may miss its frames by.
+    """
+    rows = np.flatnonzero((matrix.query_times >= box[0]) & (matrix.query_times <= box[1]))
+    if not len(rows):
+        return None
+    q_middle, r_middle = 0.5 * (box[0] + box[1]), 0.5 * (box[2] + box[3])
+    steep = (box[3] - box[2]) / max(box[1] - box[0], 1e-6)
+    slopes = sign * np.unique(np.clip([1.0, *(steep * SLOPES)], config.min_slope, config.max_slope))
+    reach = AIM_SECONDS + AIM_SHARE * (box[3] - box[2])
+    shifts = np.arange(-reach, reach + AIM_STEP / 2, AIM_STEP)
+    along = matrix.query_times[rows] - q_middle
+    wanted = r_middle + shifts[None, :, None] + slopes[:, None, None] * along  # (slopes, shifts, rows)
+    columns = nearest_columns(matrix.reference_times, wanted.ravel()).reshape(wanted.shape)
+    near = np.abs(matrix.reference_times[columns] - wanted) <= config.tolerance_seconds
+    values = np.where(near, matrix.masked_scores[rows, columns] - config.min_similarity, 0.0)
+    gathered = np.maximum(values, 0.0).sum(axis=2)
+    best = np.unravel_index(int(gathered.argmax()), gathered.shape)
+    if gathered[best] <= 0:
+        return None
+    slope = float(slopes[best[0]])
+    return Line(slope, float(r_middle + shifts[best[1]] - slope * q_middle))
+
+
+def follow(matrix: SimilarityMatrix, box: Seconds, config: AlignerConfig) -> AlignedSegment | None:
     """The segment along the better diagonal of a box, or None when neither stands up to a look at the frames."""
     best: Run | None = None
-    slope = float(np.clip((box[3] - box[2]) / max(box[1] - box[0], 1e-6), config.min_slope, config.max_slope))
-    middle = 0.5 * (box[0] + box[1]), 0.5 * (box[2] + box[3])
     for sign in (1.0, -1.0) if config.allow_reversed else (1.0,):
-        for steep in (slope, 1.0):
-            run = refine(matrix, Line(sign * steep, middle[1] - sign * steep * middle[0]), config)
+        line = aim(matrix, box, sign, config)
+        if line is None:
+            continue
+        for start in (line, Line(sign, line.offset + (line.slope - sign) * 0.5 * (box[0] + box[1]))):
+            run = refine(matrix, start, config)
             if run is None:
                 continue
             margin = REVERSED_MARGIN if best is not None and sign < 0 < best.line.slope else 1.0

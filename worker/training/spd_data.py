@@ -48,7 +48,7 @@ class MadeUpTrack:
         self.duration = duration
         count = int(duration / self.STEP) + 3
         common = unit(rng.standard_normal((1, DIM)))[0] * rng.uniform(0.0, 0.7)
-        steadiness = float(np.exp(rng.uniform(np.log(0.01), np.log(0.5))))
+        steadiness = float(np.exp(rng.uniform(np.log(0.01), np.log(2.0))))
         pace = float(rng.uniform(2, 30))
         frames, places, k = np.empty((count, DIM), np.float32), [], 0
         while k < count:
@@ -128,7 +128,8 @@ def sample_times(rng: Rng, duration: float) -> Times:
 def plan(rng: Rng) -> tuple[float, float, list[Piece]]:
     """Query length, reference length and pieces: none (a fifth), one, or several in any order with gaps."""
     kind = rng.random()
-    count = 0 if kind < 0.2 else 1 if kind < 0.6 else int(rng.integers(2, 7))
+    several = int(rng.integers(2, 7)) if kind < 0.85 else int(rng.integers(6, 13))
+    count = 0 if kind < 0.2 else 1 if kind < 0.55 else several
     lengths = np.clip(np.exp(rng.normal(np.log(14), 0.9, count)), 3.0, 110.0)
     lengths *= min(1.0, 200.0 / max(float(lengths.sum()), 1.0))
     lengths = np.maximum(lengths, 2.5)
