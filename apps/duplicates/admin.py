@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString
 
 from apps.core.exceptions import VSearchError
 from apps.duplicates.evidence import group_evidence, play_url
-from apps.duplicates.models import DuplicateGroup, Lookup, MatchedSegment, ReviewDecision, VideoMatch
+from apps.duplicates.models import ClusterRun, DuplicateGroup, Lookup, MatchedSegment, ReviewDecision, VideoMatch
 from apps.duplicates.review_forms import review_apply
 from apps.duplicates.reviews import NOTHING_DELETED, group_dismiss, group_keep
 from apps.duplicates.selectors import KIND_ORDER, group_list
@@ -245,3 +245,9 @@ class LookupAdmin(ReadOnlyAdmin):
     list_select_related = ("owner",)
     search_fields = ("file_name", "sha256")
     exclude = ("session_key",)
+
+
+@admin.register(ClusterRun)
+class ClusterRunAdmin(ReadOnlyAdmin):
+    list_display = ("__str__", "owner", "created_at")
+    list_select_related = ("owner",)

@@ -103,7 +103,7 @@ def cluster_run_finish(*, run_id: UUID, clusters: Sequence[Sequence[UUID]], vide
     ordered = sorted(([str(v) for v in cluster] for cluster in clusters), key=lambda c: (-len(c), c))
     noise = videos - sum(len(cluster) for cluster in ordered)
     result = {"videos": videos, "left_out": left_out, "noise": noise, "clusters": ordered}
-    ClusterRun.objects.filter(id=run_id, result=None).update(result=result)
+    ClusterRun.objects.filter(id=run_id, result__isnull=True).update(result=result)
 
 
 def cluster_run_list() -> QuerySet[ClusterRun]:

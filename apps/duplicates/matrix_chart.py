@@ -9,7 +9,7 @@ from apps.core.timespan import timecode
 from apps.duplicates.timeline import Span
 
 WIDTH = 360.0  # of the whole; text of 12 units stays readable on a narrow phone
-LEFT, RIGHT, TOP, BOTTOM = 48.0, 12.0, 8.0, 40.0
+LEFT, RIGHT, TOP, BOTTOM = 64.0, 12.0, 8.0, 40.0
 LOWEST, HIGHEST = 140.0, 300.0  # of the plot
 STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 36000)
 MOST_TICKS = 5

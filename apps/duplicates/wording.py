@@ -24,6 +24,15 @@ QUERY_WORDS = {
     "shares_segments": "Parts of {object} occur in this one.",
     "shared_asset": "Only an intro, an advert or the like is the same.",
 }
+# The same over a whole answer, where no one video is meant yet.
+OVERALL_WORDS = {
+    "exact": "This very file is in the library.",
+    "near_duplicate": "The library has the same video, re-encoded or edited.",
+    "contains": "{subject} contains all of a video of the library.",
+    "contained_in": "{subject} is a part of a video of the library.",
+    "shares_segments": "Parts of {object} occur in a video of the library.",
+    "shared_asset": "Only an intro, an advert or the like occurs in the library too.",
+}
 NO_MATCH = "Nothing in the library shares footage with {object}."
 # What is asked with: as the subject of a sentence, and within one.
 YOURS = ("Your video", "your video")
@@ -57,7 +66,7 @@ def overall_words(relations: Sequence[str], *, asked: tuple[str, str] = YOURS) -
         return NO_MATCH.format(object=asked[1])
     more = len(relations) - 1
     others = f" {more} more {'video' if more == 1 else 'videos'} matched." if more else ""
-    return QUERY_WORDS[relations[0]].format(subject=asked[0], object=asked[1]) + others
+    return OVERALL_WORDS[relations[0]].format(subject=asked[0], object=asked[1]) + others
 
 
 def look_words(look: str, *, mirrored: bool = False) -> str:

@@ -124,7 +124,7 @@ def test_the_page_takes_a_file_without_javascript_and_shows_the_stages(client, a
     lookup_mark_done(lookup_id=lookup.id, sha256="0" * 64, duration_seconds=20.0, found=[found(video, "contains")])
     done = client.get(status)
     assert done.status_code == 286
-    assert "Your video contains all of this one" in done.content.decode()
+    assert "Your video contains all of a video of the library." in done.content.decode()
     assert f"/videos/{video.id}?t=0" in done.content.decode()
 
 

@@ -14,6 +14,7 @@ from apps.core.exceptions import Conflict, InvalidInput, NotFound
 from apps.core.models import Job
 from apps.core.services import job_cancel
 from apps.duplicates.models import Lookup, VideoMatch
+from apps.duplicates.selectors import lookup_answer
 from apps.duplicates.services import lookup_add_to_library, lookup_create, lookups_expire, lookups_folder
 from apps.embeddings.models import FrameEmbedding
 from apps.embeddings.vector_index import PgVectorIndex
@@ -207,3 +208,34 @@ def test_a_finished_lookup_can_be_added_to_the_library_once(version, person, tmp
     assert video.title == "beach day"
     assert Path(video.path).is_file()
     assert list(lookups_folder().iterdir()) == []
+
+
+def drawn(path: Path, source: str, seconds: float) -> Path:
+    """A clip of one lavfi source."""
+    ffmpeg("-f", "lavfi", "-i", source, "-t", str(seconds), "-c:v", "libx264", "-preset", "ultrafast", path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("source", "seconds", "note", "verdict"),
+    [
+        ("color=black:s=160x120:r=10", 4, "nothing_to_see", "This video shows nothing that could be recognised."),
+        ("testsrc2=s=160x120:r=10", 1, "short", "Nothing in the library shares footage with your video."),
+        ("testsrc2=s=160x120:r=10,trim=end_frame=1,loop=-1:1", 4, "still", "Nothing in the library shares footage"),
+    ],
+)
+def test_clips_that_say_too_little_get_a_sensible_sentence(version, person, tmp_path, source, seconds, note, verdict):
+    make_video("other")
+    clip = drawn(tmp_path / "a.mp4", source, seconds)
+    lookup = answer_of(lookup_create(path=uploaded(tmp_path, clip), file_name="a.mp4", owner=person))
+    answer = lookup_answer(lookup)
+    assert (lookup.state, lookup.note) == ("done", note)
+    assert answer["verdict"].startswith(verdict)
+    assert len(answer["note"]["message"].split()) > 8
+
+
+def test_noise_is_answered_and_an_empty_library_is_named(version, person, tmp_path):
+    clip = drawn(tmp_path / "a.mp4", "nullsrc=s=160x120:r=10,geq=random(1)*255:128:128", 3)
+    lookup = answer_of(lookup_create(path=uploaded(tmp_path, clip), file_name="a.mp4", owner=person))
+    assert (lookup.state, lookup.note) == ("done", "library_empty")
+    assert lookup_answer(lookup)["verdict"] == "The library is empty, so there was nothing to compare with."
