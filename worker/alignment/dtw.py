@@ -15,6 +15,7 @@ from worker.alignment.selection import Shortlist
 from worker.types import FloatArray, Segment
 
 LONGEST_RUN = 3  # steps along one side only, or pairs below the least similarity, that cut the path
+TIE = 1e-9  # costs this close are equal but for rounding
 
 DIAGONAL, UP, LEFT = 0, 1, 2
 
@@ -34,19 +35,22 @@ def accumulate(cost: Floats) -> tuple[Floats, Moves]:
     last = cost[0].copy()
     for row in range(1, rows):
         diagonal = np.concatenate(([np.inf], last[:-1]))
-        moves[row] = np.where(diagonal <= last, DIAGONAL, UP)
+        moves[row] = np.where(diagonal <= last + TIE, DIAGONAL, UP)
         total = cost[row].cumsum()
         entry = np.minimum(diagonal, last) - (total - cost[row])
         best = np.minimum.accumulate(entry)
-        moves[row, best < entry] = LEFT
+        moves[row, best < entry - TIE] = LEFT
         last = best + total
     return last, moves
 
 
 def cheapest_path(cost: Floats) -> Path:
-    """The cheapest path from any cell of the first row to any cell of the last; cost (N, M), N and M at least 1."""
+    """The cheapest path from any cell of the first row to any cell of the last; cost (N, M), N and M at least 1.
+
+    Of equally cheap ends the last one, so that a scene without any change is followed along the diagonal.
+    """
     last, moves = accumulate(cost)
-    row, column = len(cost) - 1, int(last.argmin())
+    row, column = len(cost) - 1, int(np.flatnonzero(last <= last.min() + TIE)[-1])
     cells = [(row, column)]
     while row > 0:
         move = moves[row, column]

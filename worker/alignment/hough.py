@@ -16,7 +16,7 @@ Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
 BIN_SECONDS = 1.5
-SLOPE_STEP = 1.2  # ratio of neighbouring slopes; long copies are completed by the refinement
+SLOPE_STEP = 1.1  # ratio of neighbouring slopes; long copies are completed by the refinement
 MAX_POINTS = 1200  # the strongest pairs of frames that vote
 PEAK_MARGIN = 0.12  # a voting pair is at most this far below the best of its row or of its column
 SHARPNESS = 0.05  # how fast a vote fades below the best of its row and column

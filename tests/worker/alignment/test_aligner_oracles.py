@@ -9,6 +9,7 @@ import pytest
 
 from worker.alignment import dtw, temporal_network
 from worker.alignment.dynamic_programming import DEAD, START, sweep, trace_back
+from worker.alignment.paths import Path
 
 LEAST = 0.4
 SEEDS = pytest.mark.parametrize("seed", range(25))
@@ -115,14 +116,20 @@ def test_the_row_scan_of_dtw_finds_the_cost_of_the_plain_recurrence(seed: int) -
     assert (path.rows[0], path.rows[-1]) == (0, rows - 1)
 
 
+def test_dtw_follows_the_diagonal_where_all_pairs_cost_the_same() -> None:
+    path = dtw.cheapest_path(np.full((5, 8), 0.1))
+    assert path.rows.tolist() == [0, 1, 2, 3, 4]
+    assert path.columns.tolist() == [3, 4, 5, 6, 7]
+
+
 def test_a_dtw_path_is_cut_at_runs_of_more_than_three() -> None:
     rows = np.array([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11])
     columns = np.array([0, 1, 2, 2, 2, 2, 3, 4, 4, 4, 4, 4])  # three steps up, then four
     matched = np.ones(12, dtype=bool)
-    parts = dtw.cut(dtw.Path(rows, columns), matched, 3)
+    parts = dtw.cut(Path(rows, columns), matched, 3)
     assert [part.rows.tolist() for part in parts] == [[0, 1, 2, 3, 4, 5, 6, 7]]
     matched[2:6] = False
-    parts = dtw.cut(dtw.Path(rows, columns), matched, 3)
+    parts = dtw.cut(Path(rows, columns), matched, 3)
     assert [part.rows.tolist() for part in parts] == [[0, 1], [6, 7]]
 
 
