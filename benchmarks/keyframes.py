@@ -29,7 +29,7 @@ import worker.detection  # noqa: F401  makes the learned aligners known
 from benchmarks.copy_descriptor import EDITS, SUFFIXES, family
 from worker.alignment import AlignerConfig, Descriptors, SimilarityMatrix, get_aligner
 from worker.alignment.sparse import expand
-from worker.detection.coverage import local_maxima, spans_of, thinned
+from worker.detection.coverage import local_maxima, pooled, spans_of, thinned
 from worker.detection.keyframes import KeyframeSelector, budget
 from worker.embedders.copy_borders import NO_BORDERS
 from worker.embedders.copy_descriptor import WEIGHTS, CopyDescriptor
@@ -201,6 +201,7 @@ def choices(selector: KeyframeSelector) -> dict[str, Choice]:
     return {
         "uniform 1 fps": lambda d: None,
         "key frames, learned": lambda d: selector.select(d.vectors, d.times, d.informative, d.duration),
+        "same, not pooled": lambda d: selector.select(d.vectors, d.times, d.informative, d.duration),
         "key frames, no score": lambda d: plain.select(
             d.vectors, d.times, d.informative, d.duration, most=same_number(d)
         ),
@@ -210,11 +211,13 @@ def choices(selector: KeyframeSelector) -> dict[str, Choice]:
     }
 
 
-def keep(d: Descriptors, rows: NDArray[np.int64] | None) -> Descriptors:
+def keep(d: Descriptors, rows: NDArray[np.int64] | None, *, pool: bool) -> Descriptors:
+    """What is stored; ``pool``: the mean of each span in the place of the key frame's own descriptor."""
     if rows is None:
         return d
     spans = spans_of(rows, d.times, d.vectors, d.duration, d.informative)
-    return Descriptors(d.vectors[rows], d.times[rows], d.informative[rows], d.duration, spans=spans)
+    vectors = pooled(rows, spans, d.vectors, d.times, d.duration, d.informative) if pool else d.vectors[rows]
+    return Descriptors(vectors, d.times[rows], d.informative[rows], d.duration, spans=spans)
 
 
 def search_ms(queries: list[Descriptors], stored: list[Descriptors], repeat: int = 5) -> float:
@@ -284,7 +287,7 @@ def main() -> None:
     report = []
     for name, choose in choices(KeyframeSelector()).items():
         started = time.process_time()
-        stored = [keep(d, choose(d)) for d in dense]
+        stored = [keep(d, choose(d), pool=name != "same, not pooled") for d in dense]
         selecting = time.process_time() - started
         row = {
             "stored": name, "frames": sum(len(s.times) for s in stored),

@@ -159,6 +159,25 @@ def spans_of(
     return spans
 
 
+def pooled(
+    rows: Indices, spans: Times, vectors: FloatArray, times: Times, duration: float, informative: NDArray[np.bool_]
+) -> FloatArray:
+    """(K, D) unit rows: what to store for each kept frame, the mean direction of all frames in its span.
+
+    It resembles every frame of the span more than any one of them does, and of two shots in one span it resembles
+    both. A span without informative frames keeps the frame's own vector.
+    """
+    weights = dwell(times, duration) * informative
+    kept = np.array(vectors[rows], dtype=np.float32)
+    for place, (start, end) in enumerate(spans):
+        inside = slice(*np.searchsorted(times, (start, end)))
+        total = weights[inside] @ vectors[inside].astype(np.float64)
+        length = float(np.linalg.norm(total))
+        if length > 1e-6:
+            kept[place] = total / length
+    return kept
+
+
 def thinned(count: int, most: int) -> Indices:
     """Baseline: ``most`` of ``count`` rows at even distances."""
     most = min(most, count)

@@ -24,10 +24,10 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from worker.detection.coverage import best_frames, spans_of
+from worker.detection.coverage import best_frames, pooled, spans_of
 from worker.types import FloatArray
 
-__all__ = ["KeyframeNet", "KeyframeSelector", "budget", "select", "spans_of"]
+__all__ = ["KeyframeNet", "KeyframeSelector", "budget", "pooled", "select", "spans_of"]
 
 WEIGHTS = Path(__file__).resolve().parents[2] / "models" / "keyframes" / "keyframes.safetensors"
 SHARE = 0.15

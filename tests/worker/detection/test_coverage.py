@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.worker.alignment.planting import Footage
 from worker.alignment import unit
 from worker.alignment.sparse import JOINED_SIMILARITY
-from worker.detection.coverage import best_frames, dwell, local_maxima, rebuild_costs, spans_of, thinned
+from worker.detection.coverage import best_frames, dwell, local_maxima, pooled, rebuild_costs, spans_of, thinned
 from worker.detection.keyframes import LEAST_KEPT, KeyframeNet, KeyframeSelector
 from worker.types import FloatArray
 
@@ -125,3 +125,26 @@ def test_baselines_keep_the_number_that_was_asked_for() -> None:
     assert len(thinned(4, 9)) == 4
     assert len(local_maxima(vectors, 5)) <= 5
     assert len(local_maxima(vectors)) >= 5
+
+
+def test_the_pooled_vector_resembles_its_span_at_least_as_much_as_the_frame_itself() -> None:
+    vectors, times = video(6, 80, 0.3, cuts=6)
+    informative = np.ones(80, dtype=np.bool_)
+    informative[30:33] = False
+    rows = KeyframeSelector(learned=False).select(vectors, times, informative, 80.0)
+    spans = spans_of(rows, times, vectors, 80.0, informative)
+    stored = pooled(rows, spans, vectors, times, 80.0, informative)
+    assert np.allclose(np.linalg.norm(stored, axis=1), 1, atol=1e-5)
+    weights = dwell(times, 80.0) * informative
+    for place, (start, end) in enumerate(spans):
+        inside = (times >= start) & (times < end)
+        own, mean = (weights[inside] @ (vectors[inside] @ v) for v in (vectors[rows[place]], stored[place]))
+        assert mean >= own - 1e-5
+
+
+def test_a_span_without_information_keeps_its_own_vector() -> None:
+    vectors, times = video(6, 10, 0.3)
+    nothing = np.zeros(10, dtype=np.bool_)
+    rows = np.array([5])
+    stored = pooled(rows, spans_of(rows, times, vectors, 10.0), vectors, times, 10.0, nothing)
+    assert np.allclose(stored, vectors[rows])
