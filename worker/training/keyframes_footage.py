@@ -81,7 +81,7 @@ def video_shots(folder: Path, longest: int = 60) -> Iterator[list[Image.Image]]:
         with av.open(str(path)) as container:
             for frame in container.decode(video=0):
                 if frame.time is not None and frame.time >= len(frames) / FPS:
-                    frames.append(frame.to_image(width=VIEW, height=VIEW))
+                    frames.append(frame.to_image(width=VIEW, height=VIEW))  # type: ignore[no-untyped-call]
                 if len(frames) == longest:
                     break
         if len(frames) >= 4:

@@ -26,7 +26,8 @@ DIM = 128
 class Track(Protocol):
     """Footage as descriptors; ``duration`` in seconds."""
 
-    duration: float
+    @property
+    def duration(self) -> float: ...
 
     def at(self, times: Times) -> FloatArray: ...
 
@@ -50,7 +51,8 @@ class MadeUpTrack:
         common = unit(rng.standard_normal((1, DIM)))[0] * rng.uniform(0.0, 0.7)
         steadiness = float(np.exp(rng.uniform(np.log(0.01), np.log(2.0))))
         pace = float(rng.uniform(2, 30))
-        frames, places, k = np.empty((count, DIM), np.float32), [], 0
+        frames, k = np.empty((count, DIM), np.float32), 0
+        places: list[NDArray[np.float64]] = []
         while k < count:
             length = min(count - k, max(2, int(rng.exponential(pace) / self.STEP)))
             if places and rng.random() < 0.2:
