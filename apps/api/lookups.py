@@ -57,13 +57,13 @@ class LookupListView(APIView):
             raise InvalidInput("Send one of: file, video_id, upload_id.", field=given[1] if len(given) > 1 else "file")
         who = person(request, start_session=True)
         name, value = given[0], request.data[given[0]]
-        span = {field: _seconds(request.data.get(field), field) for field in ("start", "end")}
-        if name != "video_id" and any(second is not None for second in span.values()):
+        start, end = (_seconds(request.data.get(field), field) for field in ("start", "end"))
+        if name != "video_id" and (start is not None or end is not None):
             raise InvalidInput("A span can be chosen of a video in the library only.", field="start")
         if name == "file":
             lookup = lookup_receive(file=value, **who)
         elif name == "video_id":
-            lookup = lookup_create(video_id=_uuid(value, name), **span, **who)
+            lookup = lookup_create(video_id=_uuid(value, name), start=start, end=end, **who)
         else:
             lookup = _from_upload(_uuid(value, name), who)
         address = reverse("api:lookup", args=[lookup.id])

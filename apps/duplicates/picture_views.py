@@ -43,7 +43,10 @@ def lookup_picture(request: HttpRequest, lookup_id: UUID, video_id: UUID) -> Htt
     match = next((m for m in lookup.matches if m["video"]["id"] == str(video_id)), None)
     if match is None:
         raise Http404("This video is no match of this lookup.")
-    spans = [Span(*s["query"], *s["reference"], s["reversed"]) for s in match["segments"]]
+    spans = [
+        Span(s["query"][0], s["query"][1], s["reference"][0], s["reference"][1], s["reversed"])
+        for s in match["segments"]
+    ]
     mine = "Your video" if lookup.video_id is None else "This video"
     context = {
         "picture": _shown(picture, spans, mine, match["video"]["title"], _png(lookup.id, video_id)),

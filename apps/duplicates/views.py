@@ -96,8 +96,8 @@ def _ask(request: HttpRequest) -> Lookup:
             subject = UUID(video_id)
         except ValueError as error:
             raise InvalidInput("This is not a video of the library.", field="video_id") from error
-        span = {name: _seconds(request.POST.get(name, ""), name) for name in ("start", "end")}
-        return lookup_create(video_id=subject, **span, **who)
+        start, end = (_seconds(request.POST.get(name, ""), name) for name in ("start", "end"))
+        return lookup_create(video_id=subject, start=start, end=end, **who)
     return lookup_receive(file=request.FILES.get("file"), **who)
 
 

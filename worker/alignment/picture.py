@@ -62,7 +62,7 @@ def _thinned(look: View) -> NDArray[np.int64]:
 def _edges(side: Descriptors, cells: int) -> NDArray[np.float64]:
     """Where each cell begins, in seconds; not more cells than frames."""
     count = min(cells, len(side.times))
-    return np.arange(count) * (side.duration / max(count, 1))
+    return np.arange(count, dtype=np.float64) * np.float64(side.duration / max(count, 1))
 
 
 def _firsts(times: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.int64]:

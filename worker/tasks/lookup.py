@@ -142,7 +142,7 @@ def _others(beside: int) -> bool:
 
 
 def is_still(query: Descriptors) -> bool:
-    """Whether every frame that may vote looks like their mean: a still image, a fixed camera, or noise."""
+    """Whether every frame that may vote looks like their mean: a still image, or a camera before a still scene."""
     vectors = query.vectors[query.informative]
     if len(vectors) < 2:
         return False

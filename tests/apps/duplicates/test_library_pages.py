@@ -208,7 +208,9 @@ def test_copies_end_in_one_cluster_and_nothing_changes_in_the_groups(pair, metho
         for seed in range(20, 26):
             planted_video(version, f"more {seed}", random_frames(seed, 30))
     run = explored(method=method, metric=metric, eps=0.3, min_samples=2 if method == "dbscan" else 1)
-    assert {str(v.id) for v in pair} in [set(cluster) for cluster in run.result["clusters"]]
+    together = next(cluster for cluster in run.result["clusters"] if str(pair[0].id) in cluster)
+    assert str(pair[1].id) in together
+    assert method == "hdbscan" or len(together) == 2  # density alone may take strangers in: it is no verdict
     assert run.result["videos"] - sum(map(len, run.result["clusters"])) == run.result["noise"]
     assert list(DuplicateGroup.objects.values()) == before
 
