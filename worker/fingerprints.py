@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from worker.alignment.descriptors import Descriptors
-from worker.detection.coverage import spans_of
+from worker.alignment import with_penalties
+from worker.detection.coverage import pooled, spans_of
 from worker.embedders.copy_descriptor import CopyDescriptor
 from worker.embedders.copy_quality import frame_quality, informative_frames
 from worker.embedders.copy_views import CopyViews, Role
 from worker.media.errors import MediaError
 from worker.media.stream import open_frames
-from worker.types import ProbeFacts, SampledFrame
+from worker.types import Descriptors, ProbeFacts, SampledFrame
 
 SAMPLINGS = ("uniform", "keyframes")
 BATCH = 32
@@ -25,6 +25,7 @@ class Fingerprinter:
     """Takes sampled frames in time order, describes them shot by shot, at most BATCH at a time."""
 
     def __init__(self, copy: CopyDescriptor, role: Role, expected_seconds: float) -> None:
+        self._copy = copy
         self._views = CopyViews(copy, role, expected_seconds)
         self._open: list[SampledFrame] = []
         self.quality: list[float] = []
@@ -45,7 +46,8 @@ class Fingerprinter:
 
     def finish(self, duration: float) -> Descriptors:
         self._flush()
-        return self._views.finish(informative_frames(self.quality), duration)
+        found = self._views.finish(informative_frames(self.quality), duration)
+        return with_penalties(found, self._copy.background())
 
 
 def fingerprint(
@@ -80,7 +82,8 @@ def fingerprint(
 
 
 def key_frames(found: Descriptors) -> Descriptors:
-    """Only the frames that the learned selector keeps, at most 15 % of one a second, with their spans."""
+    """Only the frames that the learned selector keeps, at most 15 % of one a second, with their spans; each vector is
+    the mean over its span."""
     from worker.detection.keyframes import KeyframeSelector  # loads the network
 
     rows = KeyframeSelector().select(found.vectors, found.times, found.informative, found.duration)
@@ -91,13 +94,14 @@ def key_frames(found: Descriptors) -> Descriptors:
         stays = numbers[view.rows] >= 0
         penalty = None if view.penalty is None else view.penalty[stays]
         views.append(replace(view, rows=numbers[view.rows[stays]], vectors=view.vectors[stays], penalty=penalty))
+    spans = spans_of(rows, found.times, found.vectors, found.duration, found.informative)
     return replace(
         found,
-        vectors=found.vectors[rows],
+        vectors=pooled(rows, spans, found.vectors, found.times, found.duration, found.informative),
         times=found.times[rows],
         informative=found.informative[rows],
         views=tuple(views),
         penalty=None if found.penalty is None else found.penalty[rows],
         hashes=None if found.hashes is None else found.hashes[rows],
-        spans=spans_of(rows, found.times, found.vectors, found.duration, found.informative),
+        spans=spans,
     )

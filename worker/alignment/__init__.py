@@ -25,7 +25,6 @@ from worker.alignment.decision import (
     swap_segment,
     swap_verdict,
 )
-from worker.alignment.descriptors import Box, Descriptors, View
 from worker.alignment.dtw import TimeWarpingAligner
 from worker.alignment.dynamic_programming import DynamicProgrammingAligner
 from worker.alignment.hough import HoughAligner
@@ -38,8 +37,10 @@ from worker.alignment.similarity import (
     normalise_scores,
     similarity_matrix,
     unit,
+    with_penalties,
 )
 from worker.alignment.temporal_network import TemporalNetworkAligner
+from worker.types import Box, Descriptors, View
 
 __all__ = [
     "DEFAULT_ALIGNER", "NO_MATCH", "AlignedSegment", "Aligner", "AlignerConfig", "Box", "Candidate", "DecisionModel",
@@ -47,7 +48,7 @@ __all__ = [
     "SimilarityMatrix", "TemporalNetworkAligner", "TimeWarpingAligner", "Verdict", "View", "aligner_names",
     "append_penalty", "background_penalty", "build_matrix", "centre", "decide", "get_aligner", "hash_distances",
     "information_mask", "match_pair", "normalise_scores", "register_aligner", "similarity_matrix", "swap_pair",
-    "swap_segment", "swap_verdict", "unit", "vote_for_videos",
+    "swap_segment", "swap_verdict", "unit", "vote_for_videos", "with_penalties",
 ]  # fmt: skip
 
 register_aligner("hough", HoughAligner)

@@ -9,8 +9,7 @@ from typing import Any, Protocol, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from worker.alignment.descriptors import LookKind
-from worker.types import FloatArray, Segment
+from worker.types import FloatArray, LookKind, Segment
 
 Times = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -31,6 +30,9 @@ class AlignedSegment(Segment):
     look: LookKind = "whole"  # in which look it was found
     mirrored: bool = False
     hash_share: float = 0.0  # of the query's frames in the span that are the very picture by PDQ
+    background: float = 0.0  # mean background penalty of both sides in the span: how ordinary the scene is
+    covariation: float = 0.0  # -1..1: whether both sides' descriptors change together along the line
+    variety: float = 0.0  # length of the way that the reference's descriptors go in the span; near 0 in a still scene
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from worker.alignment.descriptors import Descriptors, View
-from worker.types import FloatArray
+from worker.types import Descriptors, FloatArray, View
 
 
 def cut(whole: Descriptors, start: float, end: float) -> Descriptors:

@@ -25,7 +25,7 @@ Interval = tuple[float, float]
 DECISION_FILE = Path(__file__).resolve().parents[2] / "models" / "copy" / "decision.json"
 FEATURES = (
     "similarity", "length", "coverage", "density", "contrast", "residual", "hash", "other_look", "backwards", "speed",
-    "static", "static_look",
+    "static", "static_look", "background", "variety", "covariation",
 )  # fmt: skip
 
 
@@ -44,8 +44,11 @@ class DecisionModel:
     other_look_weight: float = 0.0  # found in a part of the picture, mirrored or turned: more looks, more chances
     backwards_weight: float = 0.0  # the reference runs backwards
     speed_weight: float = 0.0  # per octave of speed change
-    static_weight: float = 0.0  # per unit of missing contrast below CONTRAST_ENOUGH: a scene that hardly changes
+    static_weight: float = 0.0  # per unit of missing contrast below CONTRAST_ENOUGH: a still scene, not the very one
     static_look_weight: float = 0.0  # a part of a scene that hardly changes, in another look
+    background_weight: float = 0.0  # per unit of background penalty, at the same normalised similarity
+    variety_weight: float = 0.0  # per e-fold of the way that the descriptors go
+    covariation_weight: float = 0.0  # per unit of correlation between the changes of both sides
     length_cap: float = 4.0  # e-folds: beyond a minute, length proves nothing more
     whole_coverage: float = 0.9  # a side counts as wholly covered from here on
     whole_slack_seconds: float = 0.5  # or when at most this much of it is missing (for clips of a few seconds)
@@ -126,7 +129,9 @@ def features(segments: Sequence[Segment], query_duration: float, reference_durat
     speeds = [abs(math.log2(max(s.reference_length, 1e-6) / w)) for w, s in zip(weights, segments, strict=True)]
     looks = [float(isinstance(s, AlignedSegment) and s.look != "whole") for s in segments]
     other_look = sum(w * v for w, v in zip(weights, looks, strict=True)) / total
+    # where nothing moves, time proves nothing, unless the pictures are the very same
     static = max(CONTRAST_ENOUGH - contrast, 0.0) / CONTRAST_ENOUGH
+    static *= (1 - mean("hash_share", 0.0)) * (1 - max(mean("covariation", 0.0), 0.0))
     query_coverage = min(query / query_duration, 1.0) if query_duration > 0 else 0.0
     reference_coverage = min(reference / reference_duration, 1.0) if reference_duration > 0 else 0.0
     return {
@@ -145,6 +150,9 @@ def features(segments: Sequence[Segment], query_duration: float, reference_durat
         "speed": min(sum(w * v for w, v in zip(weights, speeds, strict=True)) / total, 2.0),
         "static": static,
         "static_look": static * other_look,
+        "background": mean("background", 0.0),
+        "covariation": max(mean("covariation", 0.0), 0.0),
+        "variety": math.log1p(sum(float(getattr(s, "variety", 0.0)) for s in segments)),
     }
 
 

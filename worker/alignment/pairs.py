@@ -15,18 +15,17 @@ from numpy.typing import NDArray
 
 from worker.alignment.base import AlignedSegment, Aligner, AlignerConfig, SimilarityMatrix, get_aligner
 from worker.alignment.decision import NO_MATCH, DecisionModel, Verdict, decide, swap_segment, swap_verdict
-from worker.alignment.descriptors import Descriptors, View
-from worker.alignment.selection import covered, evidence, overlap
+from worker.alignment.selection import covered, overlap
 from worker.alignment.similarity import normalise_scores, similarity_matrix
 from worker.alignment.sparse import expand
-from worker.types import FloatArray, Segment
+from worker.types import Descriptors, FloatArray, Segment, View
 
 DEFAULT_ALIGNER = "hough"
 # Similarity to the nearest background frame is subtracted on both sides, so unrelated frames lie below zero, and a copy
 # of a plain scene, which resembles much, not far above it. What passes here is weighed by the decision.
 NORMALISED = AlignerConfig(min_similarity=0.08, near_exact=0.32)
 LOOK_PRIOR = {"whole": 1.0, "region": 0.97, "mirrored": 0.95, "part": 0.9, "turned": 0.9}  # symmetric scenes fit many
-MAX_LOOKS = 6  # of the best screened ones are aligned
+MAX_LOOKS = 8  # are aligned: the whole frames, then those that promise most
 MIN_SCREEN_ROWS = 2  # rows of a look that must resemble something
 
 
@@ -105,9 +104,9 @@ def match_pair(
     chosen = get_aligner(aligner) if isinstance(aligner, str) else aligner
     config = config or (NORMALISED if query.penalty is not None else AlignerConfig())
     query, reference = expand(query), expand(reference)
-    readings = sorted(_readings(query, reference, config), key=lambda r: -r.promise)[:MAX_LOOKS]
+    readings = sorted(_readings(query, reference, config), key=lambda r: (r.query.kind != "whole", -r.promise))
     found: list[AlignedSegment] = []
-    for reading in readings:
+    for reading in readings[:MAX_LOOKS]:
         matrix = _matrix(query, reference, reading.query, reading.reference, reading.scores)
         found.extend(_labelled(segment, reading, query, reference) for segment in chosen.align(matrix, config))
     kept = _best(found, config)
@@ -127,7 +126,66 @@ def _labelled(segment: Segment, reading: _Reading, query: Descriptors, reference
         look=look,
         mirrored=reading.query.mirrored != reading.reference.mirrored,
         hash_share=_hash_share(segment, reading, query, reference),
+        background=0.5
+        * (
+            _background(reading.query, query, segment.query_start, segment.query_end)
+            + _background(reading.reference, reference, segment.reference_start, segment.reference_end)
+        ),
+        variety=_variety(reading.reference, reference, segment),
+        covariation=_covariation(segment, reading, query, reference),
     )
+
+
+LEAST_ROWS = 4  # fewer frames cannot vary together but by chance
+
+
+def _covariation(segment: AlignedSegment, reading: _Reading, query: Descriptors, reference: Descriptors) -> float:
+    """Correlation of what changes in the query with what changes in the reference at the same places of the line.
+
+    Each side's mean descriptor over the span is taken away first: two takes before one wall share the wall and nothing
+    of what moves, while in a copy even small changes agree. 0 where a side has fewer than LEAST_ROWS frames.
+    """
+    mine, theirs = reading.query, reading.reference
+    places = _inside(mine, query, segment.query_start, segment.query_end)
+    others = np.flatnonzero(reference.informative[theirs.rows])
+    if len(places) < LEAST_ROWS or len(others) < LEAST_ROWS:
+        return 0.0
+    wanted = _line(segment, query.times[mine.rows][places])
+    times = reference.times[theirs.rows][others]
+    inside = (wanted >= times[0]) & (wanted <= times[-1])
+    places, wanted = places[inside], wanted[inside]
+    if len(places) < LEAST_ROWS:
+        return 0.0
+    after = np.clip(np.searchsorted(times, wanted), 1, len(times) - 1)
+    share = ((wanted - times[after - 1]) / np.maximum(times[after] - times[after - 1], 1e-6))[:, None]
+    vectors = theirs.vectors[others]
+    there = (1 - share) * vectors[after - 1] + share * vectors[after]
+    here = mine.vectors[places] - mine.vectors[places].mean(0)
+    there = there - there.mean(0)
+    both = float(np.sqrt((here**2).sum() * (there**2).sum()))
+    return float((here * there).sum() / both) if both > 1e-9 else 0.0
+
+
+def _line(segment: AlignedSegment, times: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Reference seconds that belong to query seconds."""
+    into = (times - segment.query_start) * (segment.reference_length / max(segment.query_length, 1e-9))
+    return np.asarray(segment.reference_end - into if segment.reversed else segment.reference_start + into)
+
+
+def _inside(look: View, side: Descriptors, start: float, end: float) -> NDArray[np.int64]:
+    """Places of a look whose informative frames lie in [start, end] seconds."""
+    times = side.times[look.rows]
+    return np.flatnonzero((times >= start - 1e-6) & (times <= end + 1e-6) & side.informative[look.rows])
+
+
+def _background(look: View, side: Descriptors, start: float, end: float) -> float:
+    places = _inside(look, side, start, end)
+    return float(look.penalty[places].mean()) if look.penalty is not None and len(places) else 0.0
+
+
+def _variety(look: View, side: Descriptors, segment: AlignedSegment) -> float:
+    vectors = look.vectors[_inside(look, side, segment.reference_start, segment.reference_end)]
+    return float((1 - (vectors[1:] * vectors[:-1]).sum(1)).sum()) if len(vectors) > 1 else 0.0
 
 
 HASH_DISTANCE = 31  # PDQ: at most this many of 256 bits differ between frames that are the same picture
@@ -144,9 +202,7 @@ def _hash_share(segment: AlignedSegment, reading: _Reading, query: Descriptors, 
     rows = np.flatnonzero(inside)
     if not len(rows) or segment.query_length <= 0:
         return 0.0
-    slope = segment.reference_length / segment.query_length
-    into = (query.times[rows] - segment.query_start) * slope
-    wanted = segment.reference_end - into if segment.reversed else segment.reference_start + into
+    wanted = _line(segment, query.times[rows])
     distance = hash_distances(query.hashes[rows], reference.hashes)
     step = float(np.median(np.diff(reference.times))) if len(reference.times) > 1 else 1.0
     near = np.abs(reference.times[None, :] - wanted[:, None]) <= max(HASH_SECONDS, 0.6 * step)
@@ -161,13 +217,22 @@ def hash_distances(left: NDArray[np.uint8], right: NDArray[np.uint8]) -> NDArray
 
 
 def _best(found: Sequence[AlignedSegment], config: AlignerConfig) -> list[AlignedSegment]:
-    """Most evidence first; readings of one and the same span in another look are dropped."""
-    ordered = sorted(found, key=lambda s: evidence(s, config) * LOOK_PRIOR[s.look], reverse=True)
+    """Most evidence first; readings of one and the same span in another look are dropped.
+
+    Looks compete by the cosine itself, background included: a part of a scene is less ordinary than the whole, so the
+    normalised scores of two looks do not compare, and an untouched copy would be taken for an inset of itself.
+    """
+    ordered = sorted(found, key=_weight, reverse=True)
     kept: list[AlignedSegment] = []
     for segment in ordered:
         if not any(_same_span(segment, k, config) for k in kept):
             kept.append(segment)
     return kept[: config.max_segments]
+
+
+def _weight(segment: AlignedSegment) -> float:
+    cosine = segment.mean_similarity + segment.background
+    return max(cosine, 0.01) ** 2 * segment.hit_density * segment.query_length * LOOK_PRIOR[segment.look]
 
 
 def _same_span(segment: AlignedSegment, kept: AlignedSegment, config: AlignerConfig) -> bool:

@@ -7,9 +7,8 @@ from collections.abc import Collection
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.alignment.descriptors import Descriptors, View
 from worker.alignment.similarity import similarity_matrix
-from worker.types import FloatArray
+from worker.types import Descriptors, FloatArray, View
 
 SIDE = 300  # cells at most, across and down
 MAX_FRAMES = 3000  # of a longer video as many are taken, evenly: 9 million pairs cost a fraction of a second

@@ -5,10 +5,12 @@ All vectors are unit norm float32; a similarity is a cosine in [-1, 1] until a b
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from worker.types import FloatArray
+from worker.types import Descriptors, FloatArray
 
 BACKGROUND_BETA = 1.0  # published range 1.0-1.2
 BACKGROUND_NEAREST = 1  # how many nearest background vectors are averaged
@@ -63,6 +65,14 @@ def background_penalty(
     count = max(1, min(nearest, scores.shape[1]))
     top = np.partition(scores, scores.shape[1] - count, axis=1)[:, -count:]
     return np.asarray(np.maximum(beta * top.mean(axis=1), 0.0), dtype=np.float32)
+
+
+def with_penalties(found: Descriptors, background: FloatArray) -> Descriptors:
+    """The same descriptors with the background penalty of every frame in every look; without a background as given."""
+    if not len(background):
+        return found
+    views = tuple(replace(view, penalty=background_penalty(view.vectors, background)) for view in found.views)
+    return replace(found, views=views, penalty=background_penalty(found.vectors, background))
 
 
 def normalise_scores(

@@ -12,8 +12,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.alignment.descriptors import Descriptors, View
-from worker.types import FloatArray
+from worker.types import Descriptors, FloatArray, View
 
 GRID_SECONDS = 1.0
 JOINED_SIMILARITY = 0.5  # neighbouring key frames at least this alike are two looks at one moving scene

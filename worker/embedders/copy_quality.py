@@ -63,10 +63,10 @@ def frame_quality(images: NDArray[np.uint8] | Sequence[ByteImage]) -> FloatArray
 
 
 def informative_frames(quality: list[float]) -> list[bool]:
-    """Which frames may vote. Where hardly any reaches MIN_QUALITY (a bird in a clear sky), the better half of those
-    that are not empty votes instead: a video without votes could never be found."""
+    """Which frames may vote. Where hardly any reaches MIN_QUALITY (a bird in a clear sky), all that are not empty
+    vote instead: a video without votes could never be found, and which half of such frames is the better one changes
+    with every edit."""
     good = [q >= MIN_QUALITY for q in quality]
     if sum(good) >= max(MIN_VOTERS, FEW_SHARE * len(quality)):
         return good
-    limit = max(EMPTY_QUALITY, float(np.median(quality)))
-    return [q >= MIN_QUALITY or q >= limit for q in quality]
+    return [q >= EMPTY_QUALITY for q in quality]

@@ -14,8 +14,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.alignment.descriptors import Box
-from worker.types import FloatArray
+from worker.types import Box, FloatArray
 
 GRID = 160  # regions are looked for on squares of this size
 MAX_FRAMES = 24  # evenly spaced ones are looked at

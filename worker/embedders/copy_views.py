@@ -17,14 +17,12 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from worker.alignment.descriptors import Box, Descriptors, LookKind, View
-from worker.alignment.similarity import background_penalty
 from worker.embedders.copy_borders import find_borders
 from worker.embedders.copy_descriptor import DIM, SIDE, CopyDescriptor, to_square
 from worker.embedders.copy_quality import MIN_QUALITY, frame_quality
 from worker.embedders.copy_regions import find_regions, overlap
 from worker.embedders.pdq import pdq_hashes
-from worker.types import ByteImage, FloatArray
+from worker.types import Box, ByteImage, Descriptors, FloatArray, LookKind, View
 
 Role = Literal["query", "reference"]
 
@@ -148,23 +146,17 @@ class CopyViews:
                 self._view(name, _Rows("part", box=box)).add(rows[kept], self._copy.encode_squares(crop))
 
     def finish(self, informative: Sequence[bool], duration: float) -> Descriptors:
-        """``informative``: one for every frame that was added. Penalties need a descriptor with a background."""
-        background = self._copy.background()
-
-        def penalty(vectors: FloatArray) -> FloatArray | None:
-            return background_penalty(vectors, background) if len(background) else None
-
+        """``informative``: one for every frame that was added. Penalties are left to the caller."""
         whole = np.concatenate(self._whole) if self._whole else np.zeros((0, DIM), np.float32)
         views = tuple(
             View(
                 name,
                 view.kind,
                 np.asarray(view.rows, dtype=np.int64),
-                vectors := np.concatenate(view.vectors),
+                np.concatenate(view.vectors),
                 view.mirrored,
                 view.turn,
                 view.box,
-                penalty(vectors),
             )
             for name, view in self._views.items()
         )
@@ -174,7 +166,6 @@ class CopyViews:
             informative=np.asarray(informative, dtype=np.bool_),
             duration=duration,
             views=views,
-            penalty=penalty(whole),
             hashes=np.concatenate(self._hashes) if self._hashes else np.zeros((0, 32), np.uint8),
         )
 

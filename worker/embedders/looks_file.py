@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.alignment.descriptors import Descriptors, View
+from worker.types import Descriptors, View
 
 
 @dataclass(frozen=True, slots=True)

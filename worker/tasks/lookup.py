@@ -21,7 +21,6 @@ from apps.videos.models import Video
 from apps.videos.storage import file_sha256
 from vsearch.celery import app
 from worker.alignment.cutting import cut
-from worker.alignment.descriptors import Descriptors
 from worker.embedders.base import EmbedderError
 from worker.fingerprints import fingerprint
 from worker.media.errors import MediaError
@@ -29,7 +28,7 @@ from worker.tasks.matching import MAX_ROWS, find_matches, stored_descriptors
 from worker.tasks.pictures import draw_matches
 from worker.tasks.running import JobFailed, JobLost, RunningJob, run
 from worker.tasks.vectors import copy_embedder
-from worker.types import Segment
+from worker.types import Descriptors, Segment
 
 PROBING, FINGERPRINTING, MATCHING = "probing", "fingerprinting", "matching"
 PROBE_SHARE, MATCH_FROM = 0.05, 0.85  # of the whole; fingerprinting lies between

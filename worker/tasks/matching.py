@@ -32,7 +32,7 @@ MAX_ROWS = {"whole": 96, "mirrored": 96, "region": 48, "part": 8, "turned": 12} 
 MIN_HIT_SCORE = 0.1  # of a nearest frame, after half of the query frame's background penalty
 MIN_FRAMES = 2  # of the query that agree on one video and offset
 # A person who asks with a file weighs a weak answer himself; in the library nobody asked, so a pair must be surer.
-LOOKUP_MIN_SCORE, LIBRARY_MIN_SCORE = 0.5, 0.8
+LOOKUP_MIN_SCORE, LIBRARY_MIN_SCORE = 0.5, 0.9
 SLICE_SECONDS = 60.0
 
 Check = Callable[[], None]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from uuid import UUID
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from apps.embeddings.models import ModelVersion
 from apps.embeddings.vector_index import PgVectorIndex, Row, StoredFrames
 from apps.videos.models import Video
-from worker.alignment import Descriptors, View, background_penalty
+from worker.alignment import Descriptors, View, with_penalties
 from worker.embedders.base import Embedder, EmbedderError
 from worker.embedders.copy_descriptor import CopyDescriptor
 from worker.embedders.looks_file import read_looks, write_looks
@@ -92,19 +91,15 @@ def stored_fingerprint(
     whole = stored.of_region(0)
     looks = read_looks(fingerprint_file(video, version.id), len(whole.times), all_views=asking)
     views = looks.views if asking and looks.views else _regions(stored, whole.times)
-    return Descriptors(
+    found = Descriptors(
         vectors=whole.vectors,
         times=whole.times,
         informative=whole.informative,
         duration=video.duration_seconds or float(whole.times[-1]),
-        views=tuple(replace(view, penalty=_penalty(view.vectors, background)) for view in views),
-        penalty=_penalty(whole.vectors, background),
+        views=views,
         hashes=looks.hashes,
     )
-
-
-def _penalty(vectors: FloatArray, background: FloatArray) -> FloatArray | None:
-    return background_penalty(vectors, background) if len(background) else None
+    return with_penalties(found, background)
 
 
 def _regions(stored: StoredFrames, times: NDArray[np.float64]) -> tuple[View, ...]:

@@ -19,7 +19,8 @@ from worker.alignment.decision import DECISION_FILE, FEATURES, DecisionModel, sc
 
 Floats = NDArray[np.float64]
 AGAINST = {"residual", "other_look", "backwards", "speed", "static", "static_look"}  # of all others more is surer
-RIDGE = 0.02
+EITHER = {"background"}
+RIDGE = 0.005
 STEPS, RATE = 6000, 0.3
 
 
@@ -43,7 +44,7 @@ def fit_decision(rows: Sequence[dict[str, float]], copies: Sequence[bool], base:
     centre, scale = x.mean(0), np.maximum(x.std(0), 1e-3)
     z = (x - centre) / scale
     share = np.where(y > 0, 0.5 / y.sum(), 0.5 / (len(y) - y.sum()))
-    signs = np.array([-1.0 if name in AGAINST else 1.0 for name in FEATURES])
+    signs = np.array([0.0 if name in EITHER else -1.0 if name in AGAINST else 1.0 for name in FEATURES])
     weights, bias = np.zeros(len(FEATURES)), 0.0
     for _ in range(STEPS):
         wrong = (1 / (1 + np.exp(-np.clip(z @ weights + bias, -60, 60))) - y) * share

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.alignment.cutting import cut
-from worker.alignment.descriptors import Descriptors, View
 from worker.alignment.picture import BRIGHT, DARK, similarity_picture
 from worker.alignment.similarity import unit
+from worker.types import Descriptors, View
 
 
 def video(seed: int, count: int, step: float = 1.0, *views: View) -> Descriptors:

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from worker.alignment import AlignerConfig, Descriptors, SimilarityMatrix, get_aligner, unit
-from worker.alignment.descriptors import View
 from worker.alignment.sparse import expand
 from worker.detection.coverage import best_frames, spans_of
-from worker.types import FloatArray
+from worker.types import FloatArray, View
 
 
 def moving_video(seed: int, shots: int = 10, seconds: int = 16) -> FloatArray:

@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from worker.alignment import Descriptors, View
+from worker.alignment import Descriptors, View, with_penalties
 from worker.embedders.copy_descriptor import CopyDescriptor, CopyNet
 from worker.embedders.copy_regions import find_regions, overlap
 from worker.embedders.copy_views import PARTS, THIN_ROWS, CopyViews
@@ -73,7 +73,10 @@ def test_a_reference_keeps_whole_frames_and_regions_only(untrained: CopyDescript
     assert {view.kind for view in found.views} == {"region"}
     assert found.vectors.shape == (12, 128)
     assert found.hashes is not None and found.hashes.shape == (12, 32)
-    assert found.penalty is not None and (found.penalty >= 0).all()
+    weighed = with_penalties(found, untrained.background())
+    assert weighed.penalty is not None and (weighed.penalty >= 0).all()
+    assert all(view.penalty is not None and view.penalty.shape == view.rows.shape for view in weighed.views)
+    assert with_penalties(found, np.zeros((0, 128), np.float32)) is found
 
 
 def test_a_query_is_looked_at_mirrored_turned_and_in_parts(untrained: CopyDescriptor) -> None:
