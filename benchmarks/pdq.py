@@ -37,6 +37,10 @@ def main() -> None:
     (ours, quality), (theirs, expected) = pdq_hashes(images), reference_hashes(images)
     apart = np.diag(hamming(ours, theirs))
     print(f"bits that differ: mean {apart.mean():.2f}, p99 {np.percentile(apart, 99):.0f}, most {apart.max()}")
+    for low, high in ((0, 1), (1, 50), (50, 101)):
+        some = apart[(expected >= low) & (expected < high)]
+        if len(some):
+            print(f"  quality {low} to {high - 1}: {len(some)} frames, mean {some.mean():.2f}, most {some.max()}")
     steps = np.abs(quality.astype(int) - expected)
     print(f"quality that differs: {(steps > 0).sum()} frames, most {steps.max()} points")
     forms = np.packbits(np.array([pdqhash.compute_dihedral(i)[0] for i in images], np.uint8), axis=2)
