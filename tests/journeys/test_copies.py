@@ -29,7 +29,7 @@ def test_a_span_of_a_library_video_finds_its_copy_and_shows_the_picture(page: Pa
     expect(match.get_by_role("heading")).to_contain_text("squares")
     expect(page.get_by_text("Asked with 0:01 to 0:07")).to_be_visible()
 
-    match.get_by_text("Similarity picture").click()
+    match.get_by_text("Similarity picture", exact=True).click()
     picture = match.get_by_role("img", name=re.compile("found segment"))
     picture.wait_for()
     assert picture.locator(".matrix-lines line").count() >= 2
