@@ -27,8 +27,9 @@ from worker.alignment.decision import (
 )
 from worker.alignment.dtw import TimeWarpingAligner
 from worker.alignment.dynamic_programming import DynamicProgrammingAligner
+from worker.alignment.evidence import hash_distances
 from worker.alignment.hough import HoughAligner
-from worker.alignment.pairs import DEFAULT_ALIGNER, PairMatch, build_matrix, hash_distances, match_pair, swap_pair
+from worker.alignment.pairs import DEFAULT_ALIGNER, PairMatch, build_matrix, match_pair, swap_pair
 from worker.alignment.similarity import (
     append_penalty,
     background_penalty,

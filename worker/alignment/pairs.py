@@ -7,26 +7,33 @@ video may match plain in one span, mirrored in the next and as an inset in a thi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from worker.alignment.base import AlignedSegment, Aligner, AlignerConfig, SimilarityMatrix, get_aligner
-from worker.alignment.decision import NO_MATCH, DecisionModel, Verdict, decide, swap_segment, swap_verdict
+from worker.alignment.decision import (
+    NO_MATCH,
+    DecisionModel,
+    Verdict,
+    bundled_decision,
+    decide,
+    features,
+    score,
+    swap_segment,
+    swap_verdict,
+)
+from worker.alignment.evidence import labelled
+from worker.alignment.readings import LOOK_PRIOR, Reading, look_scores, reading_matrix, readings
 from worker.alignment.selection import covered, overlap
-from worker.alignment.similarity import normalise_scores, similarity_matrix
 from worker.alignment.sparse import expand
-from worker.types import Descriptors, FloatArray, Segment, View
+from worker.types import Descriptors, Segment, View
 
 DEFAULT_ALIGNER = "hough"
 # Similarity to the nearest background frame is subtracted on both sides, so unrelated frames lie below zero, and a copy
 # of a plain scene, which resembles much, not far above it. What passes here is weighed by the decision.
 NORMALISED = AlignerConfig(min_similarity=0.08, near_exact=0.32)
-LOOK_PRIOR = {"whole": 1.0, "region": 0.97, "mirrored": 0.95, "part": 0.9, "turned": 0.9}  # symmetric scenes fit many
 MAX_LOOKS = 8  # are aligned: the whole frames, then those that promise most
-MIN_SCREEN_ROWS = 2  # rows of a look that must resemble something
+LEAST_SEGMENT_SCORE = 0.5  # a span beside a surer one must be an even chance by itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,62 +42,13 @@ class PairMatch:
     segments: list[Segment]
 
 
-@dataclass(frozen=True, slots=True)
-class _Reading:
-    """One look of the query beside one look of the reference."""
-
-    query: View
-    reference: View
-    scores: FloatArray  # (n, m)
-    promise: float
-
-
 def build_matrix(
     query: Descriptors, reference: Descriptors, query_look: View | None = None, reference_look: View | None = None
 ) -> SimilarityMatrix:
     """The similarity matrix of a pair in the given looks (whole by default); normalised where penalties are given."""
     query, reference = expand(query), expand(reference)
     mine, theirs = query_look or query.looks()[0], reference_look or reference.looks()[0]
-    return _matrix(query, reference, mine, theirs, _scores(mine, theirs))
-
-
-def _scores(mine: View, theirs: View) -> FloatArray:
-    scores = similarity_matrix(mine.vectors, theirs.vectors)
-    if (mine.penalty is None) != (theirs.penalty is None):
-        raise ValueError("background penalties must be given for both videos of a pair or for neither")
-    if mine.penalty is None:
-        return scores
-    return normalise_scores(scores, mine.penalty, theirs.penalty)
-
-
-def _matrix(
-    query: Descriptors, reference: Descriptors, mine: View, theirs: View, scores: FloatArray
-) -> SimilarityMatrix:
-    return SimilarityMatrix.build(
-        scores,
-        query.times[mine.rows],
-        reference.times[theirs.rows],
-        query_mask=query.informative[mine.rows],
-        reference_mask=reference.informative[theirs.rows],
-        query_duration=query.duration,
-        reference_duration=reference.duration,
-    )
-
-
-def _readings(query: Descriptors, reference: Descriptors, config: AlignerConfig) -> Iterator[_Reading]:
-    references = [look for look in reference.looks() if look.kind in ("whole", "region")]
-    for mine in query.looks():
-        for theirs in references:
-            if mine.kind in ("part", "turned") and theirs.kind == "region":
-                continue  # a part of a part: no edit that people make
-            scores = _scores(mine, theirs)
-            live = query.informative[mine.rows][:, None] & reference.informative[theirs.rows][None, :]
-            best = np.where(live, scores, np.float32(-1.0)).max(axis=1, initial=-1.0)
-            hits = best >= config.min_similarity
-            if hits.sum() >= min(MIN_SCREEN_ROWS, len(best)) and hits.any():
-                spacing = query.duration / max(len(mine.rows), 1)
-                promise = float((best[hits] - config.min_similarity + 0.02).sum()) * spacing
-                yield _Reading(mine, theirs, scores, promise * LOOK_PRIOR[mine.kind])
+    return reading_matrix(Reading(mine, theirs, look_scores(mine, theirs), 0.0), query, reference)
 
 
 def match_pair(
@@ -104,116 +62,26 @@ def match_pair(
     chosen = get_aligner(aligner) if isinstance(aligner, str) else aligner
     config = config or (NORMALISED if query.penalty is not None else AlignerConfig())
     query, reference = expand(query), expand(reference)
-    readings = sorted(_readings(query, reference, config), key=lambda r: (r.query.kind != "whole", -r.promise))
+    promising = sorted(readings(query, reference, config), key=lambda r: (r.query.kind != "whole", -r.promise))
     found: list[AlignedSegment] = []
-    for reading in readings[:MAX_LOOKS]:
-        matrix = _matrix(query, reference, reading.query, reading.reference, reading.scores)
-        found.extend(_labelled(segment, reading, query, reference) for segment in chosen.align(matrix, config))
-    kept = _best(found, config)
+    for reading in promising[:MAX_LOOKS]:
+        matrix = reading_matrix(reading, query, reference)
+        found.extend(labelled(segment, reading, query, reference) for segment in chosen.align(matrix, config))
+    kept = _likely(_best(found, config), query, reference, decision or bundled_decision())
     if not kept:
         return PairMatch(NO_MATCH, [])
     verdict = decide(kept, query.duration, reference.duration, model=decision)
     return PairMatch(verdict, list(kept))
 
 
-def _labelled(segment: Segment, reading: _Reading, query: Descriptors, reference: Descriptors) -> AlignedSegment:
-    if not isinstance(segment, AlignedSegment):
-        spans = (segment.query_start, segment.query_end, segment.reference_start, segment.reference_end)
-        segment = AlignedSegment(*spans, segment.score, segment.reversed, mean_similarity=segment.score)
-    look = reading.query.kind if reading.query.kind != "whole" else reading.reference.kind
-    return replace(
-        segment,
-        look=look,
-        mirrored=reading.query.mirrored != reading.reference.mirrored,
-        hash_share=_hash_share(segment, reading, query, reference),
-        background=0.5
-        * (
-            _background(reading.query, query, segment.query_start, segment.query_end)
-            + _background(reading.reference, reference, segment.reference_start, segment.reference_end)
-        ),
-        variety=_variety(reading.reference, reference, segment),
-        covariation=_covariation(segment, reading, query, reference),
-    )
-
-
-LEAST_ROWS = 4  # fewer frames cannot vary together but by chance
-
-
-def _covariation(segment: AlignedSegment, reading: _Reading, query: Descriptors, reference: Descriptors) -> float:
-    """Correlation of what changes in the query with what changes in the reference at the same places of the line.
-
-    Each side's mean descriptor over the span is taken away first: two takes before one wall share the wall and nothing
-    of what moves, while in a copy even small changes agree. 0 where a side has fewer than LEAST_ROWS frames.
-    """
-    mine, theirs = reading.query, reading.reference
-    places = _inside(mine, query, segment.query_start, segment.query_end)
-    others = np.flatnonzero(reference.informative[theirs.rows])
-    if len(places) < LEAST_ROWS or len(others) < LEAST_ROWS:
-        return 0.0
-    wanted = _line(segment, query.times[mine.rows][places])
-    times = reference.times[theirs.rows][others]
-    inside = (wanted >= times[0]) & (wanted <= times[-1])
-    places, wanted = places[inside], wanted[inside]
-    if len(places) < LEAST_ROWS:
-        return 0.0
-    after = np.clip(np.searchsorted(times, wanted), 1, len(times) - 1)
-    share = ((wanted - times[after - 1]) / np.maximum(times[after] - times[after - 1], 1e-6))[:, None]
-    vectors = theirs.vectors[others]
-    there = (1 - share) * vectors[after - 1] + share * vectors[after]
-    here = mine.vectors[places] - mine.vectors[places].mean(0)
-    there = there - there.mean(0)
-    both = float(np.sqrt((here**2).sum() * (there**2).sum()))
-    return float((here * there).sum() / both) if both > 1e-9 else 0.0
-
-
-def _line(segment: AlignedSegment, times: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Reference seconds that belong to query seconds."""
-    into = (times - segment.query_start) * (segment.reference_length / max(segment.query_length, 1e-9))
-    return np.asarray(segment.reference_end - into if segment.reversed else segment.reference_start + into)
-
-
-def _inside(look: View, side: Descriptors, start: float, end: float) -> NDArray[np.int64]:
-    """Places of a look whose informative frames lie in [start, end] seconds."""
-    times = side.times[look.rows]
-    return np.flatnonzero((times >= start - 1e-6) & (times <= end + 1e-6) & side.informative[look.rows])
-
-
-def _background(look: View, side: Descriptors, start: float, end: float) -> float:
-    places = _inside(look, side, start, end)
-    return float(look.penalty[places].mean()) if look.penalty is not None and len(places) else 0.0
-
-
-def _variety(look: View, side: Descriptors, segment: AlignedSegment) -> float:
-    vectors = look.vectors[_inside(look, side, segment.reference_start, segment.reference_end)]
-    return float((1 - (vectors[1:] * vectors[:-1]).sum(1)).sum()) if len(vectors) > 1 else 0.0
-
-
-HASH_DISTANCE = 31  # PDQ: at most this many of 256 bits differ between frames that are the same picture
-HASH_SECONDS = 0.75
-
-
-def _hash_share(segment: AlignedSegment, reading: _Reading, query: Descriptors, reference: Descriptors) -> float:
-    """Share of the query frames in the span whose PDQ hash is that of the reference frame at the same place."""
-    if query.hashes is None or reference.hashes is None or reading.query.kind != "whole":
-        return 0.0
-    if reading.reference.kind != "whole":
-        return 0.0
-    inside = (query.times >= segment.query_start) & (query.times <= segment.query_end) & query.informative
-    rows = np.flatnonzero(inside)
-    if not len(rows) or segment.query_length <= 0:
-        return 0.0
-    wanted = _line(segment, query.times[rows])
-    distance = hash_distances(query.hashes[rows], reference.hashes)
-    step = float(np.median(np.diff(reference.times))) if len(reference.times) > 1 else 1.0
-    near = np.abs(reference.times[None, :] - wanted[:, None]) <= max(HASH_SECONDS, 0.6 * step)
-    return float(((distance <= HASH_DISTANCE) & near).any(axis=1).mean())
-
-
-def hash_distances(left: NDArray[np.uint8], right: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """(N, 32), (M, 32) bytes -> (N, M) how many of the 256 bits differ."""
-    a = np.unpackbits(left, axis=1).astype(np.float32)
-    b = np.unpackbits(right, axis=1).astype(np.float32)
-    return np.asarray(np.rint(a.sum(1)[:, None] + b.sum(1)[None, :] - 2 * (a @ b.T)), dtype=np.int64)
+def _likely(
+    found: list[AlignedSegment], query: Descriptors, reference: Descriptors, model: DecisionModel
+) -> list[AlignedSegment]:
+    """The surest span, and those that would be believed without it."""
+    if len(found) < 2:
+        return found
+    each = [score(features([segment], query.duration, reference.duration), model) for segment in found]
+    return [s for s, value in zip(found, each, strict=True) if value >= min(LEAST_SEGMENT_SCORE, max(each))]
 
 
 def _best(found: Sequence[AlignedSegment], config: AlignerConfig) -> list[AlignedSegment]:
