@@ -33,7 +33,9 @@ class MemoryVectorIndex:
             self._rows.pop((kind, video_id, version_id), None)
             return
         vectors = stack_rows(rows).astype(np.float16).astype(np.float32)
-        kept = [(row[0], row[1], row[2], vector, region_of(row)) for row, vector in zip(rows, vectors, strict=True)]
+        kept: list[Row] = [
+            (row[0], row[1], row[2], vector, region_of(row)) for row, vector in zip(rows, vectors, strict=True)
+        ]
         self._rows[kind, video_id, version_id] = sorted(kept, key=lambda row: row[0])
 
     def search(
@@ -56,7 +58,8 @@ class MemoryVectorIndex:
             if kind == "frame":
                 rows = [row for row in rows if row[2]]
             for answer, query in zip(answers, queries, strict=True):
-                for ordinal, start, end, vector, _ in rows:
+                for row in rows:
+                    ordinal, start, end, vector = row[:4]
                     stop = start if kind == "frame" else end
                     answer.append(Hit(video_id, ordinal, start, stop, float(vector @ query)))
         return [best_first(answer, k) for answer in answers]

@@ -156,7 +156,7 @@ def stored_bytes(described: Descriptors) -> int:
     """What the library keeps of a video: half-precision vectors of frames and regions, hashes, times, spans."""
     frames, dim = described.vectors.shape
     regions = sum(len(view.rows) for view in described.views if view.kind == "region")
-    size = (frames + regions) * dim * HALF_BYTES + frames * TIME_BYTES
+    size: int = (frames + regions) * dim * HALF_BYTES + frames * TIME_BYTES
     if described.hashes is not None:
         size += described.hashes.nbytes
     return size + (frames * SPAN_BYTES if described.spans is not None else 0)
