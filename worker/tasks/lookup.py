@@ -24,7 +24,7 @@ from worker.alignment.cutting import cut
 from worker.embedders.base import EmbedderError
 from worker.fingerprints import fingerprint
 from worker.media.errors import MediaError
-from worker.tasks.matching import MAX_ROWS, find_matches, stored_descriptors
+from worker.tasks.matching import asking_rows, find_matches, stored_descriptors
 from worker.tasks.pictures import draw_matches
 from worker.tasks.running import JobFailed, JobLost, RunningJob, run
 from worker.tasks.vectors import copy_embedder
@@ -34,7 +34,7 @@ PROBING, FINGERPRINTING, MATCHING = "probing", "fingerprinting", "matching"
 PROBE_SHARE, MATCH_FROM = 0.05, 0.85  # of the whole; fingerprinting lies between
 
 SHORT_SECONDS = 2.0
-LONG_SPACING_SECONDS = 10.0  # between frames that propose candidates: a shorter copied span may lie between two
+LONG_SPACING_SECONDS = 3.0  # between frames that propose candidates, of which a copied span needs two
 STILL_SIMILARITY = 0.985  # of every frame to the mean of all
 
 OnStage = Callable[[str, float], None]
@@ -131,7 +131,7 @@ def note_of(query: Descriptors, found: Sequence[FoundMatch], *, alone: bool = Fa
         return notes.SHORT
     if is_still(query):
         return notes.STILL
-    asking = min(int(query.informative.sum()), MAX_ROWS["whole"])  # frames that propose candidates
+    asking = min(int(query.informative.sum()), asking_rows("whole", query.duration))  # frames that propose candidates
     return notes.LONG if query.duration / asking > LONG_SPACING_SECONDS else ""
 
 

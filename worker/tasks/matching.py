@@ -24,11 +24,14 @@ from vsearch.celery import app
 from worker.alignment import Descriptors, FrameHits, PairMatch, match_pair, swap_pair, vote_for_videos
 from worker.tasks.running import JobContinues, JobFailed, RunningJob, run
 from worker.tasks.vectors import stored_fingerprint
+from worker.types import LookKind
 
 TOP_CANDIDATES = 25
 FRAME_HITS = 1200  # about as many for a look, shared out over its frames
 MIN_HITS_A_FRAME, MAX_HITS_A_FRAME = 10, 40
-MAX_ROWS = {"whole": 96, "mirrored": 96, "region": 48, "part": 8, "turned": 12}  # frames that ask, spread evenly
+# Frames that ask, spread evenly, in each minute of the query; those of MOST_MINUTES are shared out over a longer one.
+ROWS_A_MINUTE = {"whole": 96, "mirrored": 96, "region": 48, "part": 8, "turned": 12}
+MOST_MINUTES = 16.0
 MIN_HIT_SCORE = 0.1  # of a nearest frame, after half of the query frame's background penalty
 MIN_FRAMES = 2  # of the query that agree on one video and offset
 # A person who asks with a file weighs a weak answer himself; in the library nobody asked, so a pair must be surer.
@@ -90,6 +93,12 @@ def found_match(video_id: UUID, pair: PairMatch) -> FoundMatch:
     )
 
 
+def asking_rows(kind: LookKind, seconds: float) -> int:
+    """How many frames of a look may ask in a query of this length: a copied span of some seconds must not lie between
+    two of them, and a long query must end. At most 1,536 whole frames: one in 2.3 s of an hour, in 7 s of three."""
+    return int(ROWS_A_MINUTE[kind] * min(max(seconds / 60.0, 1.0), MOST_MINUTES))
+
+
 def _candidates(
     index: PgVectorIndex, query: Descriptors, version_id: UUID, exclude: Collection[UUID], check: Check
 ) -> list[UUID]:
@@ -97,7 +106,7 @@ def _candidates(
     votes: dict[UUID, float] = {}
     for look in query.looks():
         places = np.flatnonzero(query.informative[look.rows])
-        limit = MAX_ROWS[look.kind]
+        limit = asking_rows(look.kind, query.duration)
         if len(places) > limit:
             places = places[np.linspace(0, len(places) - 1, limit).astype(np.int64)]
         if len(places) == 0:

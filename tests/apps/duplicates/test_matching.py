@@ -45,6 +45,31 @@ def test_a_copied_span_is_found_with_both_time_ranges():
     assert groups()[ids(original, query)].kind == "shares"
 
 
+def test_a_span_of_some_seconds_is_found_in_a_query_of_twenty_minutes():
+    version = make_version()
+    source = random_frames(1, 30)
+    original = planted_video(version, "original", source)
+    for seed in range(5):
+        planted_video(version, f"other {seed}", random_frames(100 + seed, 40))
+    long = np.concatenate([random_frames(2, 700), edited(source[12:18], 3), random_frames(4, 500)])
+    query = planted_video(version, "long", long)
+
+    found = matching.match_video(query, version)
+
+    assert [match.video_id for match in found] == [original.id]
+    (segment,) = found[0].segments
+    assert (segment.query_start, segment.query_end) == pytest.approx((700, 706), abs=1.1)
+
+
+@pytest.mark.parametrize("kind", sorted(matching.ROWS_A_MINUTE))
+def test_frames_that_ask_grow_with_the_query_up_to_a_bound(kind):
+    counts = [matching.asking_rows(kind, seconds) for seconds in (0.0, 1.0, 60.0, 90.0, 600.0, 3600.0, 3 * 3600.0)]
+    assert counts == sorted(counts)
+    assert counts[0] == counts[2] == matching.ROWS_A_MINUTE[kind]
+    assert counts[4] == 10 * counts[2]
+    assert counts[-1] == counts[-2] <= 1600
+
+
 def test_unrelated_videos_make_no_match():
     version = make_version()
     videos = [planted_video(version, f"video {seed}", random_frames(seed, 60)) for seed in range(12)]

@@ -19,6 +19,8 @@ from apps.embeddings.models import FrameEmbedding
 from tests.apps.duplicates.library import make_version, make_video
 from tests.apps.duplicates.planted import edited, planted_video, random_frames
 from worker.tasks import lookup as task
+from worker.tasks.lookup import note_of
+from worker.types import Descriptors
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("job_in_this_transaction")]
 
@@ -177,14 +179,18 @@ def test_a_still_picture_is_told_apart_from_footage(ann):
     assert answer_of(lookup_create(video_id=moving.id, owner=ann)).note == ""
 
 
-def test_a_very_long_video_is_answered_with_a_warning_that_short_spans_may_be_missed(ann):
+@pytest.mark.parametrize(("hours", "note"), [(0.5, ""), (1.0, ""), (3.0, "long")])
+def test_only_a_very_long_query_is_answered_with_a_warning_that_short_spans_may_be_missed(hours, note):
     version = make_version()
-    source = random_frames(1, 1800)
-    long = planted_video(version, "long", source)
-    part = planted_video(version, "part", edited(source[600:1200], 2))
-    lookup = answer_of(lookup_create(video_id=long.id, owner=ann))
-    assert [m["video"]["id"] for m in lookup.matches] == [str(part.id)]
-    assert lookup.note == "long"
+    planted_video(version, "library", random_frames(1, 5))
+    seconds = int(3600 * hours)
+    query = Descriptors(
+        vectors=random_frames(2, seconds),
+        times=np.arange(seconds, dtype=float),
+        informative=np.ones(seconds, bool),
+        duration=float(seconds),
+    )
+    assert note_of(query, []) == note
 
 
 def test_other_peoples_videos_that_are_not_ready_cannot_be_asked_by_span(ann, client):
