@@ -11,6 +11,7 @@ from uuid import UUID
 
 import numpy as np
 from django.db import transaction
+from numpy.typing import NDArray
 
 from apps.core.models import Job
 from apps.duplicates.models import VideoMatch
@@ -21,7 +22,7 @@ from apps.embeddings.selectors import model_version_serving
 from apps.embeddings.vector_index import PgVectorIndex
 from apps.videos.models import Video
 from vsearch.celery import app
-from worker.alignment import Descriptors, FrameHits, PairMatch, match_pair, swap_pair, vote_for_videos
+from worker.alignment import Descriptors, FrameHits, PairMatch, View, match_pair, swap_pair, vote_for_videos
 from worker.tasks.running import JobContinues, JobFailed, RunningJob, run
 from worker.tasks.vectors import stored_fingerprint
 from worker.types import LookKind
@@ -103,25 +104,33 @@ def _candidates(
     index: PgVectorIndex, query: Descriptors, version_id: UUID, exclude: Collection[UUID], check: Check
 ) -> list[UUID]:
     """Videos that the nearest frames vote for, best first; every look of the query votes apart."""
+    asking = [(look, _asking_rows(query, look)) for look in query.looks()]
+    asking = [(look, places) for look, places in asking if len(places)]
+    if not asking:
+        return []
+    check()
+    # One search for all looks: whether the index or an exact scan answers depends on how many ask.
+    vectors = np.concatenate([look.vectors[places] for look, places in asking])
+    k = min(max(FRAME_HITS // max(len(places) for _, places in asking), MIN_HITS_A_FRAME), MAX_HITS_A_FRAME)
+    answers = iter(index.search("frame", version_id, vectors, k, exclude=exclude))
     votes: dict[UUID, float] = {}
-    for look in query.looks():
-        places = np.flatnonzero(query.informative[look.rows])
-        limit = asking_rows(look.kind, query.duration)
-        if len(places) > limit:
-            places = places[np.linspace(0, len(places) - 1, limit).astype(np.int64)]
-        if len(places) == 0:
-            continue
+    for look, places in asking:
         check()
-        k = min(max(FRAME_HITS // len(places), MIN_HITS_A_FRAME), MAX_HITS_A_FRAME)
-        answers = index.search("frame", version_id, look.vectors[places], k, exclude=exclude)
         penalty = np.zeros(len(look.rows)) if look.penalty is None else 0.5 * look.penalty
-        hits = _frame_hits(look.rows[places], penalty[places], answers)
+        hits = _frame_hits(look.rows[places], penalty[places], [next(answers) for _ in places])
         for candidate in vote_for_videos(hits, query.times, limit=TOP_CANDIDATES, min_score=MIN_HIT_SCORE):
             if candidate.query_rows >= min(MIN_FRAMES, len(places)):
                 # Each frame of a thinned look stands for several.
-                value = candidate.votes * len(query.times) / max(len(places), 1)
+                value = candidate.votes * len(query.times) / len(places)
                 votes[candidate.video_id] = max(votes.get(candidate.video_id, 0.0), value)
     return sorted(votes, key=lambda video_id: (-votes[video_id], str(video_id)))[:TOP_CANDIDATES]
+
+
+def _asking_rows(query: Descriptors, look: View) -> NDArray[np.int64]:
+    """Places of a look whose frames ask the index: informative ones, spread evenly over the query."""
+    places = np.flatnonzero(query.informative[look.rows])
+    limit = MAX_ROWS[look.kind]
+    return places[np.linspace(0, len(places) - 1, limit).astype(np.int64)] if len(places) > limit else places
 
 
 def _frame_hits(rows: Iterable[np.int64], penalties: Iterable[float], answers: list[list[Hit]]) -> FrameHits[UUID]:
