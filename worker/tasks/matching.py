@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from uuid import UUID
 
 import numpy as np
@@ -25,13 +25,14 @@ from vsearch.celery import app
 from worker.alignment import Descriptors, FrameHits, PairMatch, View, match_pair, swap_pair, vote_for_videos
 from worker.tasks.running import JobContinues, JobFailed, RunningJob, run
 from worker.tasks.vectors import stored_fingerprint
-from worker.types import LookKind
+from worker.types import FloatArray, LookKind
 
 TOP_CANDIDATES = 25
 FRAME_HITS = 1200  # about as many for a look, shared out over its frames
 MIN_HITS_A_FRAME, MAX_HITS_A_FRAME = 10, 40
+ASKED_AT_ONCE = 400
 # Frames that ask, spread evenly, in each minute of the query; those of MOST_MINUTES are shared out over a longer one.
-ROWS_A_MINUTE = {"whole": 96, "mirrored": 96, "region": 48, "part": 8, "turned": 12}
+ROWS_A_MINUTE = {"whole": 60, "mirrored": 40, "region": 32, "part": 6, "turned": 8}
 MOST_MINUTES = 16.0
 MIN_HIT_SCORE = 0.1  # of a nearest frame, after half of the query frame's background penalty
 MIN_FRAMES = 2  # of the query that agree on one video and offset
@@ -96,7 +97,7 @@ def found_match(video_id: UUID, pair: PairMatch) -> FoundMatch:
 
 def asking_rows(kind: LookKind, seconds: float) -> int:
     """How many frames of a look may ask in a query of this length: a copied span of some seconds must not lie between
-    two of them, and a long query must end. At most 1,536 whole frames: one in 2.3 s of an hour, in 7 s of three."""
+    two of them, and a long query must end. At most 960 whole frames: one in 4 s of an hour, in 11 s of three."""
     return int(ROWS_A_MINUTE[kind] * min(max(seconds / 60.0, 1.0), MOST_MINUTES))
 
 
@@ -109,10 +110,10 @@ def _candidates(
     if not asking:
         return []
     check()
-    # One search for all looks: whether the index or an exact scan answers depends on how many ask.
+    # All looks together: whether the index or an exact scan answers depends on how many ask.
     vectors = np.concatenate([look.vectors[places] for look, places in asking])
     k = min(max(FRAME_HITS // max(len(places) for _, places in asking), MIN_HITS_A_FRAME), MAX_HITS_A_FRAME)
-    answers = iter(index.search("frame", version_id, vectors, k, exclude=exclude))
+    answers: Iterator[list[Hit]] = _nearest(index, version_id, vectors, k, exclude, check)
     votes: dict[UUID, float] = {}
     for look, places in asking:
         check()
@@ -126,10 +127,19 @@ def _candidates(
     return sorted(votes, key=lambda video_id: (-votes[video_id], str(video_id)))[:TOP_CANDIDATES]
 
 
+def _nearest(
+    index: PgVectorIndex, version_id: UUID, vectors: FloatArray, k: int, exclude: Collection[UUID], check: Check
+) -> Iterator[list[Hit]]:
+    """The nearest frames of each vector, some hundreds asked at a time."""
+    for start in range(0, len(vectors), ASKED_AT_ONCE):
+        check()
+        yield from index.search("frame", version_id, vectors[start : start + ASKED_AT_ONCE], k, exclude=exclude)
+
+
 def _asking_rows(query: Descriptors, look: View) -> NDArray[np.int64]:
     """Places of a look whose frames ask the index: informative ones, spread evenly over the query."""
     places = np.flatnonzero(query.informative[look.rows])
-    limit = MAX_ROWS[look.kind]
+    limit = asking_rows(look.kind, query.duration)
     return places[np.linspace(0, len(places) - 1, limit).astype(np.int64)] if len(places) > limit else places
 
 
