@@ -33,7 +33,7 @@ MIN_HITS_A_FRAME, MAX_HITS_A_FRAME = 10, 40
 ASKED_AT_ONCE = 400
 # Frames that ask, spread evenly, in each minute of the query; those of MOST_MINUTES are shared out over a longer one.
 ROWS_A_MINUTE = {"whole": 60, "mirrored": 40, "region": 32, "part": 6, "turned": 8}
-MOST_MINUTES = 16.0
+MOST_MINUTES = 26.0
 MIN_HIT_SCORE = 0.1  # of a nearest frame, after half of the query frame's background penalty
 MIN_FRAMES = 2  # of the query that agree on one video and offset
 # A person who asks with a file weighs a weak answer himself; in the library nobody asked, so a pair must be surer.
@@ -97,7 +97,7 @@ def found_match(video_id: UUID, pair: PairMatch) -> FoundMatch:
 
 def asking_rows(kind: LookKind, seconds: float) -> int:
     """How many frames of a look may ask in a query of this length: a copied span of some seconds must not lie between
-    two of them, and a long query must end. At most 960 whole frames: one in 4 s of an hour, in 11 s of three."""
+    two of them, and a long query must end. At most 1,560 whole frames: one in 2.3 s of an hour, in 7 s of three."""
     return int(ROWS_A_MINUTE[kind] * min(max(seconds / 60.0, 1.0), MOST_MINUTES))
 
 
