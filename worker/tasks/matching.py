@@ -24,7 +24,7 @@ from apps.videos.models import Video
 from vsearch.celery import app
 from worker.alignment import Descriptors, FrameHits, PairMatch, View, match_pair, swap_pair, vote_for_videos
 from worker.tasks.running import JobContinues, JobFailed, RunningJob, run
-from worker.tasks.vectors import stored_fingerprint
+from worker.tasks.vectors import stored_fingerprint, version_decision
 from worker.types import FloatArray, LookKind
 
 TOP_CANDIDATES = 25
@@ -61,7 +61,8 @@ def find_matches(
     ``also`` names videos that are aligned whatever the nearest frames say; ``check`` is called between steps and
     may raise to stop. Vectors are those of model version ``version_id``. ``min_score``: least probability of a copy.
     """
-    index = PgVectorIndex()
+    index, version = PgVectorIndex(), ModelVersion.objects.get(id=version_id)
+    decision = version_decision(version)
     candidates = [*also, *(v for v in _candidates(index, query, version_id, exclude, check) if v not in set(also))]
     videos = Video.objects.filter(id__in=candidates, state=Video.State.READY).in_bulk()
     found = []
@@ -70,13 +71,13 @@ def find_matches(
         video = videos.get(video_id)
         if video is None or video_id in exclude:
             continue
-        reference = stored_descriptors(video, version_id, index=index, asking=video_id in also)
+        reference = stored_fingerprint(index, video, version, asking=video_id in also)
         if reference is None:
             continue
-        pair = match_pair(query, reference)
+        pair = match_pair(query, reference, decision=decision)
         if pair.verdict.score < min_score and video_id in also:
             # Found from the other side before: perhaps only the looks of that side fit.
-            pair = swap_pair(match_pair(reference, query))
+            pair = swap_pair(match_pair(reference, query, decision=decision))
         if pair.segments and pair.verdict.score >= min_score:
             found.append(found_match(video_id, pair))
     return sorted(found, key=lambda match: (-match.score, -match.query_coverage, str(match.video_id)))
@@ -153,13 +154,10 @@ def _frame_hits(rows: Iterable[np.int64], penalties: Iterable[float], answers: l
     )
 
 
-def stored_descriptors(
-    video: Video, version_id: UUID, *, index: PgVectorIndex | None = None, asking: bool = True
-) -> Descriptors | None:
+def stored_descriptors(video: Video, version_id: UUID, *, asking: bool = True) -> Descriptors | None:
     """What was stored of a library video, or None when it has no vectors of this version. ``asking``: with the looks
     that only a query needs."""
-    version = ModelVersion.objects.get(id=version_id)
-    return stored_fingerprint(index or PgVectorIndex(), video, version, asking=asking)
+    return stored_fingerprint(PgVectorIndex(), video, ModelVersion.objects.get(id=version_id), asking=asking)
 
 
 def match_video(video: Video, version: ModelVersion, *, check: Check = _no_check) -> list[FoundMatch]:

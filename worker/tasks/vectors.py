@@ -13,6 +13,7 @@ from apps.embeddings.models import ModelVersion
 from apps.embeddings.vector_index import PgVectorIndex, Row, StoredFrames
 from apps.videos.models import Video
 from worker.alignment import Descriptors, View, with_penalties
+from worker.alignment.decision import DECISION_FILE, DecisionModel, bundled_decision
 from worker.embedders.base import Embedder, EmbedderError
 from worker.embedders.copy_descriptor import CopyDescriptor
 from worker.embedders.looks_file import read_looks, write_looks
@@ -49,6 +50,17 @@ def _background(folder: str) -> FloatArray:
     if not folder or not path.is_file():
         return np.zeros((0, 0), np.float32)  # then no frame loses anything
     return load_copy(Path(folder)).background()
+
+
+def version_decision(version: ModelVersion) -> DecisionModel:
+    """What was fitted to the descriptors of this version; the bundled one where its folder holds none."""
+    path = Path(version.folder) / DECISION_FILE.name
+    return _decision(path) if version.folder and path.is_file() else bundled_decision()
+
+
+@lru_cache(maxsize=4)
+def _decision(path: Path) -> DecisionModel:
+    return DecisionModel.load(path)
 
 
 def store_clips(index: PgVectorIndex, video: Video, version: ModelVersion, result: Indexed) -> None:
