@@ -11,6 +11,7 @@ from django.core.management import CommandError, call_command
 
 from apps.core.models import Job
 from apps.duplicates.models import Lookup
+from apps.embeddings.models import FrameEmbedding
 from apps.videos.models import Video
 from tests.apps.duplicates.library import make_version
 from tests.apps.duplicates.planted import edited, planted_video, random_frames
@@ -47,6 +48,15 @@ def test_the_command_prints_a_verdict_in_words_and_timecodes(known_file):
     text = run(known_file, "--limit", 2)
     assert "This very file is in the library. 1 more video matched." in text
     assert re.search(r"0:(09|10)-0:(29|30) here = 0:00-0:(19|20) there", text)
+
+
+def test_the_command_says_why_an_answer_is_weak(known_file):
+    FrameEmbedding.objects.update(informative=False)
+    Video.objects.exclude(title="whole").delete()
+    text = run(known_file)
+    assert "This very file is in the library." in text
+    assert "Its pictures are black, plain or faded." in text
+    assert json.loads(run(known_file, "--json"))["note"]["code"] == "nothing_to_see"
 
 
 def test_the_command_says_what_is_wrong(known_file, tmp_path):

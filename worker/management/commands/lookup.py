@@ -11,6 +11,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from apps.duplicates.answers import answer_matches
+from apps.duplicates.notes import INSTEAD, note_message
 from apps.duplicates.wording import overall_words, span_words
 from apps.embeddings.models import ModelVersion
 from apps.embeddings.selectors import model_version_serving
@@ -36,10 +37,11 @@ class Command(BaseCommand):
         version = model_version_serving(ModelVersion.Role.COPY)
         if version is None:
             raise CommandError("No copy model is ready yet. Run `manage.py prepare` first.")
-        matches = self._ask(file.resolve(), version, quiet=json)[:limit]
-        self.stdout.write(as_json(matches) if json else as_table(file.name, matches))
+        matches, note = self._ask(file.resolve(), version, quiet=json)
+        self.stdout.write(as_json(matches[:limit], note) if json else as_table(file.name, matches[:limit], note))
 
-    def _ask(self, file: Path, version: ModelVersion, *, quiet: bool) -> list[dict[str, Any]]:
+    def _ask(self, file: Path, version: ModelVersion, *, quiet: bool) -> tuple[list[dict[str, Any]], str]:
+        """The matches and the code of a note, "" for none."""
         # Imported here, because the fingerprint needs torch and `manage.py help` does not.
         from worker.embedders.base import EmbedderError
         from worker.media.errors import MediaError
@@ -59,16 +61,21 @@ class Command(BaseCommand):
         finally:
             if not quiet and sys.stderr.isatty():
                 self.stderr.write("\r\033[K", ending="")
-        return answer_matches(result.found, Video.objects.in_bulk({match.video_id for match in result.found}))
+        videos = Video.objects.in_bulk({match.video_id for match in result.found})
+        return answer_matches(result.found, videos), result.note
 
 
-def as_json(matches: list[dict[str, Any]]) -> str:
-    return json.dumps({"matches": matches}, indent=2, ensure_ascii=False)
+def as_json(matches: list[dict[str, Any]], note: str) -> str:
+    told = {"code": note, "message": note_message(note)} if note else None
+    return json.dumps({"matches": matches, "note": told}, indent=2, ensure_ascii=False)
 
 
-def as_table(name: str, matches: list[dict[str, Any]]) -> str:
-    """For people: one block a match, spans as timecodes."""
-    lines = [f"{name}: {overall_words([match['relation'] for match in matches])}"]
+def as_table(name: str, matches: list[dict[str, Any]], note: str) -> str:
+    """For people: why the answer is weak if it is, then one block a match, spans as timecodes."""
+    verdict = INSTEAD[note] if not matches and note in INSTEAD else overall_words([m["relation"] for m in matches])
+    lines = [f"{name}: {verdict}"]
+    if note_message(note):
+        lines.append(note_message(note))
     for number, match in enumerate(matches, start=1):
         lines += ["", f"{number}. {match['video']['title']}   score {match['score']:.2f}"]
         lines += [f"   {match['verdict']}", f"   {match['video']['path']}"]
