@@ -28,7 +28,8 @@ FACTS = (
     "frames_per_second",
     "bit_rate",
 )
-# With these the file itself is at fault: a retry of the same bytes cannot succeed, so an upload is not kept.
+# With these the file is not at fault. With any other code a retry of the same bytes cannot succeed, so an upload is
+# not kept.
 TRANSIENT_FAILURES = frozenset(
     {
         "internal",

@@ -19,8 +19,9 @@ from apps.training.services import Measured, candidate_mark_building, candidate_
 from apps.videos.models import Video
 from vsearch.celery import app
 from vsearch.jobs import JobKind
+from worker.tasks.endings import failed
 from worker.tasks.library_index import SLICE_SECONDS, index_library, videos_waiting
-from worker.tasks.running import JobContinues, JobFailed, JobInterrupted, JobLost, RunningJob, run
+from worker.tasks.running import JobContinues, JobFailed, JobInterrupted, RunningJob, run
 
 if TYPE_CHECKING:
     from worker.embedders.base import Embedder
@@ -137,16 +138,10 @@ def _measured(
     )
 
 
-def _ended(job: RunningJob, *_: str) -> None:
-    with transaction.atomic():
-        try:
-            job.hold()
-        except JobLost:
-            return
-        if job.subject_id is not None:
-            candidate_mark_idle(run_id=job.subject_id)
+def _cancelled(job: RunningJob) -> None:
+    failed(job, "cancelled", "")  # the version stands by, whyever this ended
 
 
 @app.task(name="worker.candidate")
 def candidate(job_id: str) -> None:
-    run(job_id, _candidate, on_failure=_ended, on_cancel=_ended)
+    run(job_id, _candidate, on_failure=failed, on_cancel=_cancelled)

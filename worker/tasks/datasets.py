@@ -15,9 +15,10 @@ from apps.training.datasets import CANCELLED, csv_dialect
 from apps.training.labels import feedback_lines, library_lines, source_groups
 from apps.training.models import MANIFEST, Dataset
 from apps.training.references import References, Refused
-from apps.training.services import dataset_mark_failed, dataset_mark_frozen
+from apps.training.services import dataset_mark_frozen
 from vsearch.celery import app
-from worker.tasks.running import JobFailed, JobLost, RunningJob, run
+from worker.tasks.endings import failed
+from worker.tasks.running import JobFailed, RunningJob, run
 from worker.training.manifest import Item, ManifestError, Problem, read_manifest, require_trainable, write_manifest
 from worker.training.splits import frozen_splits, source_numbers
 
@@ -163,20 +164,10 @@ def _resolved(lines: Iterable[Line | str], references: References, refused: list
         yield line
 
 
-def _failed(job: RunningJob, code: str, message: str) -> None:
-    with transaction.atomic():
-        try:
-            job.hold()
-        except JobLost:
-            return
-        if job.subject_id is not None:
-            dataset_mark_failed(dataset_id=job.subject_id, code=code, message=message)
-
-
 def _cancelled(job: RunningJob) -> None:
-    _failed(job, "cancelled", CANCELLED)
+    failed(job, "cancelled", CANCELLED)
 
 
 @app.task(name="worker.dataset")
 def dataset(job_id: str) -> None:
-    run(job_id, _freeze, on_failure=_failed, on_cancel=_cancelled)
+    run(job_id, _freeze, on_failure=failed, on_cancel=_cancelled)

@@ -14,7 +14,7 @@ from django.db import transaction
 from apps.embeddings.models import ModelVersion
 from apps.embeddings.selectors import model_version_serving
 from apps.embeddings.vector_index import PgVectorIndex
-from apps.videos.indexing import video_mark_failed, video_mark_probed, video_mark_ready, video_store_index
+from apps.videos.indexing import video_mark_probed, video_mark_ready, video_store_index
 from apps.videos.models import Video
 from vsearch.celery import app
 from vsearch.jobs import JobKind, enqueue
@@ -25,7 +25,8 @@ from worker.media.device import ensure_space
 from worker.media.errors import MediaError
 from worker.media.proxy import needs_proxy
 from worker.media.subtitles import extract_subtitles
-from worker.tasks.running import JobContinues, JobFailed, JobLost, RunningJob, run
+from worker.tasks.endings import failed
+from worker.tasks.running import JobContinues, JobFailed, RunningJob, run
 from worker.tasks.vectors import copy_embedder, semantic_embedder, store_clips, store_fingerprint
 from worker.types import ProbeFacts
 
@@ -96,20 +97,10 @@ def _ingest(job: RunningJob) -> None:
     _write(job, video, semantic, copy, result)
 
 
-def _failed(job: RunningJob, code: str, message: str) -> None:
-    with transaction.atomic():
-        try:
-            job.hold()
-        except JobLost:
-            return
-        if job.subject_id is not None:
-            video_mark_failed(video_id=job.subject_id, code=code, message=message)
-
-
 def _cancelled(job: RunningJob) -> None:
-    _failed(job, "cancelled", "Indexing was cancelled. Retry it whenever you like.")
+    failed(job, "cancelled", "Indexing was cancelled. Retry it whenever you like.")
 
 
 @app.task(name="worker.ingest")
 def ingest(job_id: str) -> None:
-    run(job_id, _ingest, on_failure=_failed, on_cancel=_cancelled)
+    run(job_id, _ingest, on_failure=failed, on_cancel=_cancelled)

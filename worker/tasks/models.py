@@ -21,7 +21,7 @@ from worker.embedders.base import EmbedderError
 from worker.embedders.download import fetch_model
 from worker.embedders.export import export_text_tower
 from worker.embedders.registry import load_semantic
-from worker.tasks.endings import subject_failed
+from worker.tasks.endings import failed
 from worker.tasks.library_index import index_library, videos_waiting
 from worker.tasks.running import JobContinues, JobFailed, RunningJob, run
 
@@ -99,11 +99,8 @@ def _install(job: RunningJob) -> None:
 
 
 def _failed(job: RunningJob, code: str, message: str) -> None:
-    from apps.core.models import Job
-
-    if code == REFUSED:
-        return  # the version is what it was
-    subject_failed(Job.objects.get(id=job.id), code, message)
+    if code != REFUSED:  # then the version is what it was
+        failed(job, code, message)
 
 
 def _cancelled(job: RunningJob) -> None:

@@ -21,13 +21,13 @@ from apps.training.models import TrainingRun
 from apps.training.services import (
     run_mark_checked,
     run_mark_done,
-    run_mark_failed,
     run_mark_note,
     run_mark_running,
     run_mark_stopped,
 )
 from vsearch.celery import app
-from worker.tasks.running import JobFailed, JobInterrupted, JobLost, JobStopped, RunningJob, run
+from worker.tasks.endings import failed
+from worker.tasks.running import JobFailed, JobInterrupted, JobStopped, RunningJob, run
 
 if TYPE_CHECKING:
     from worker.training.epochs import Progress
@@ -157,16 +157,6 @@ def _finish(job: RunningJob, training: TrainingRun, recipe: Recipe, result: Trai
         )  # fmt: skip
 
 
-def _failed(job: RunningJob, code: str, message: str) -> None:
-    with transaction.atomic():
-        try:
-            job.hold()
-        except JobLost:
-            return
-        if job.subject_id is not None:
-            run_mark_failed(run_id=job.subject_id, code=code, message=message)
-
-
 def _cancelled(job: RunningJob) -> None:
     if job.subject_id is not None:
         run_mark_stopped(run_id=job.subject_id)
@@ -174,4 +164,4 @@ def _cancelled(job: RunningJob) -> None:
 
 @app.task(name="worker.train")
 def train(job_id: str) -> None:
-    run(job_id, _train, on_failure=_failed, on_cancel=_cancelled)
+    run(job_id, _train, on_failure=failed, on_cancel=_cancelled)
