@@ -6,14 +6,14 @@ stays as it is: a rank among other videos would answer another question.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from worker.evaluation.directions import BothDirections, QueryResults
+from worker.evaluation.directions import QueryResults
 from worker.evaluation.retrieval import CUTOFFS
 
 CONFIDENCE = 0.95
@@ -137,49 +137,15 @@ def paired_gain(
     second, _ = _checked(after, sources)
     if first.shape != second.shape:
         raise ValueError("both models must have answered the same queries")
-    return _gain([(second - first, source)], confidence, samples, seed)
+    change = second - first
+    sums, counts = _totals(change[:, None], source)
+    if len(counts) < 2:
+        raise ValueError("queries about one source give no interval; evaluate on more videos")
+    drawn = np.concatenate([(d @ sums[:, 0]) / (d @ counts) for d in _draws(len(counts), samples, seed)])
+    return Gain(float(change.mean()), *_bounds(drawn, confidence), queries=len(change), sources=len(counts))
 
 
 def recall_sums(rank: ArrayLike) -> Floats:
     """Per query what it adds to R@sum in per cent, 0 to 300."""
     places = np.asarray(rank)
     return np.asarray(100.0 * sum((places <= k).astype(np.float64) for k in CUTOFFS), dtype=np.float64)
-
-
-def retrieval_gain(
-    before: BothDirections,
-    after: BothDirections,
-    *,
-    confidence: float = CONFIDENCE,
-    samples: int = SAMPLES,
-    seed: int = 0,
-) -> Gain:
-    """Gain in R@sum over both directions (0 to 600), sources drawn for both at once: the gate of a promotion.
-
-    Both must come from the same captions and videos in the same order.
-    """
-    parts: list[tuple[Floats, Numbers]] = []
-    for old, new in ((before.t2v, after.t2v), (before.v2t, after.v2t)):
-        if not np.array_equal(old.source, new.source):
-            raise ValueError("both models must have answered the same queries")
-        parts.append((recall_sums(new.rank) - recall_sums(old.rank), old.source))
-    names = np.unique(np.concatenate([source for _, source in parts]))
-    numbered = [(change, np.searchsorted(names, source)) for change, source in parts]
-    return _gain(numbered, confidence, samples, seed)
-
-
-def _gain(parts: Sequence[tuple[Floats, Numbers]], confidence: float, samples: int, seed: int) -> Gain:
-    """The sum over ``parts`` of their mean changes; every part has queries of every source."""
-    totals = [_totals(change[:, None], source) for change, source in parts]
-    count = len(totals[0][1])
-    if count < 2:
-        raise ValueError("queries about one source give no interval; evaluate on more videos")
-    if any(len(counts) != count or not counts.all() for _, counts in totals):
-        raise ValueError("every source needs a query in each direction")
-    drawn = np.concatenate([
-        sum(((d @ sums[:, 0]) / (d @ counts) for sums, counts in totals), np.zeros(len(d)))
-        for d in _draws(count, samples, seed)
-    ])  # fmt: skip
-    low, high = _bounds(drawn, confidence)
-    mean = sum(float(change.mean()) for change, _ in parts)
-    return Gain(mean, low, high, sum(len(change) for change, _ in parts), count)
