@@ -27,14 +27,10 @@ from worker.alignment.decision import (
 )
 from worker.alignment.dtw import TimeWarpingAligner
 from worker.alignment.dynamic_programming import DynamicProgrammingAligner
-from worker.alignment.evidence import hash_distances
 from worker.alignment.hough import HoughAligner
-from worker.alignment.pairs import DEFAULT_ALIGNER, PairMatch, build_matrix, match_pair, swap_pair
+from worker.alignment.pairs import DEFAULT_ALIGNER, PairMatch, match_pair, swap_pair
 from worker.alignment.similarity import (
-    append_penalty,
     background_penalty,
-    centre,
-    information_mask,
     normalise_scores,
     similarity_matrix,
     unit,
@@ -47,9 +43,9 @@ __all__ = [
     "DEFAULT_ALIGNER", "NO_MATCH", "AlignedSegment", "Aligner", "AlignerConfig", "Box", "Candidate", "DecisionModel",
     "Descriptors", "DynamicProgrammingAligner", "FrameHits", "HoughAligner", "PairMatch", "Relation",
     "SimilarityMatrix", "TemporalNetworkAligner", "TimeWarpingAligner", "Verdict", "View", "aligner_names",
-    "append_penalty", "background_penalty", "build_matrix", "centre", "decide", "get_aligner", "hash_distances",
-    "information_mask", "match_pair", "normalise_scores", "register_aligner", "similarity_matrix", "swap_pair",
-    "swap_segment", "swap_verdict", "unit", "vote_for_videos", "with_penalties",
+    "background_penalty", "decide", "get_aligner", "match_pair", "normalise_scores",
+    "register_aligner", "similarity_matrix", "swap_pair", "swap_segment", "swap_verdict", "unit", "vote_for_videos",
+    "with_penalties",
 ]  # fmt: skip
 
 register_aligner("hough", HoughAligner)

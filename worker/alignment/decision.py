@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import lru_cache
 from pathlib import Path
@@ -98,7 +98,7 @@ class Verdict:
 NO_MATCH = Verdict(0.0, "none", 0.0, 0.0)
 
 
-def union(intervals: Sequence[Interval]) -> list[Interval]:
+def union(intervals: Iterable[Interval]) -> list[Interval]:
     """Overlapping and touching intervals merged, ascending; empty and inverted ones are dropped."""
     merged: list[Interval] = []
     for start, end in sorted(i for i in intervals if i[1] > i[0]):
@@ -136,7 +136,6 @@ def features(segments: Sequence[Segment], query_duration: float, reference_durat
     reference_coverage = min(reference / reference_duration, 1.0) if reference_duration > 0 else 0.0
     return {
         "similarity": sum(w * s for w, s in zip(weights, similarities, strict=True)) / total,
-        "matched_seconds": query,
         "length": max(math.log(max(query, 1.0)), 0.0),
         "query_coverage": query_coverage,
         "reference_coverage": reference_coverage,

@@ -86,7 +86,10 @@ def _variety(look: View, side: Descriptors, segment: AlignedSegment) -> float:
 
 
 def _hash_share(segment: AlignedSegment, reading: Reading, query: Descriptors, reference: Descriptors) -> float:
-    """Share of the query frames in the span whose PDQ hash is that of the reference frame at the same place."""
+    """Share of the query frames in the span whose PDQ hash is that of the reference frame at the same place.
+
+    A hash of zeros is none and equals nothing.
+    """
     if query.hashes is None or reference.hashes is None or reading.query.kind != "whole":
         return 0.0
     if reading.reference.kind != "whole":
@@ -96,14 +99,14 @@ def _hash_share(segment: AlignedSegment, reading: Reading, query: Descriptors, r
     if not len(rows) or segment.query_length <= 0:
         return 0.0
     wanted = _line(segment, query.times[rows])
-    distance = hash_distances(query.hashes[rows], reference.hashes)
     step = float(np.median(np.diff(reference.times))) if len(reference.times) > 1 else 1.0
-    near = np.abs(reference.times[None, :] - wanted[:, None]) <= max(HASH_SECONDS, 0.6 * step)
-    return float(((distance <= HASH_DISTANCE) & near).any(axis=1).mean())
-
-
-def hash_distances(left: NDArray[np.uint8], right: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """(N, 32), (M, 32) bytes -> (N, M) how many of the 256 bits differ."""
-    a = np.unpackbits(left, axis=1).astype(np.float32)
-    b = np.unpackbits(right, axis=1).astype(np.float32)
-    return np.asarray(np.rint(a.sum(1)[:, None] + b.sum(1)[None, :] - 2 * (a @ b.T)), dtype=np.int64)
+    reach = max(HASH_SECONDS, 0.6 * step)
+    first = np.searchsorted(reference.times, wanted - reach)
+    behind = np.searchsorted(reference.times, wanted + reach, side="right")
+    same = np.zeros(len(rows), dtype=np.bool_)
+    for k in range(int((behind - first).max())):  # the few frames that lie near enough, not all of a film
+        near = np.flatnonzero(first + k < behind)
+        here, there = query.hashes[rows[near]], reference.hashes[first[near] + k]
+        equal = np.bitwise_count(here ^ there).sum(axis=1) <= HASH_DISTANCE
+        same[near] |= equal & here.any(axis=1) & there.any(axis=1)
+    return float(same.mean())

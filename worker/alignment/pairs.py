@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from worker.alignment.base import AlignedSegment, Aligner, AlignerConfig, SimilarityMatrix, get_aligner
+from worker.alignment.base import AlignedSegment, Aligner, AlignerConfig, get_aligner
 from worker.alignment.decision import (
     NO_MATCH,
     DecisionModel,
@@ -23,10 +23,10 @@ from worker.alignment.decision import (
     swap_verdict,
 )
 from worker.alignment.evidence import labelled
-from worker.alignment.readings import LOOK_PRIOR, Reading, look_scores, reading_matrix, readings
+from worker.alignment.readings import LOOK_PRIOR, reading_matrix, readings
 from worker.alignment.selection import covered, overlap
 from worker.alignment.sparse import expand
-from worker.types import Descriptors, Segment, View
+from worker.types import Descriptors, Segment
 
 DEFAULT_ALIGNER = "hough"
 # Similarity to the nearest background frame is subtracted on both sides, so unrelated frames lie below zero, and a copy
@@ -40,15 +40,6 @@ LEAST_SEGMENT_SCORE = 0.5  # a span beside a surer one must be an even chance by
 class PairMatch:
     verdict: Verdict
     segments: list[Segment]
-
-
-def build_matrix(
-    query: Descriptors, reference: Descriptors, query_look: View | None = None, reference_look: View | None = None
-) -> SimilarityMatrix:
-    """The similarity matrix of a pair in the given looks (whole by default); normalised where penalties are given."""
-    query, reference = expand(query), expand(reference)
-    mine, theirs = query_look or query.looks()[0], reference_look or reference.looks()[0]
-    return reading_matrix(Reading(mine, theirs, look_scores(mine, theirs), 0.0), query, reference)
 
 
 def match_pair(

@@ -8,13 +8,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from worker.types import Descriptors, FloatArray
 
 BACKGROUND_BETA = 1.0  # published range 1.0-1.2
 BACKGROUND_NEAREST = 1  # how many nearest background vectors are averaged
-MIN_FRAME_QUALITY = 0.1  # on the 0..1 scale of the copy descriptor's frame quality
 
 
 def _checked(vectors: ArrayLike, name: str) -> FloatArray:
@@ -31,14 +30,6 @@ def unit(vectors: ArrayLike) -> FloatArray:
     array = _checked(vectors, "vectors")
     norms = np.linalg.norm(array, axis=1, keepdims=True)
     return np.asarray(np.divide(array, norms, out=np.zeros_like(array), where=norms > 1e-12), dtype=np.float32)
-
-
-def centre(vectors: ArrayLike, background: ArrayLike) -> FloatArray:
-    """Subtract the mean of the background set, (B, D), and scale to length one again; (N, D) -> (N, D)."""
-    array, ground = _checked(vectors, "vectors"), _checked(background, "background vectors")
-    if len(ground) == 0:
-        raise ValueError("centring needs at least one background vector")
-    return unit(array - ground.mean(axis=0, keepdims=True, dtype=np.float32))
 
 
 def similarity_matrix(query: ArrayLike, reference: ArrayLike) -> FloatArray:
@@ -75,31 +66,9 @@ def with_penalties(found: Descriptors, background: FloatArray) -> Descriptors:
     return replace(found, views=views, penalty=background_penalty(found.vectors, background))
 
 
-def normalise_scores(
-    scores: FloatArray, query_penalty: FloatArray, reference_penalty: FloatArray | None = None
-) -> FloatArray:
-    """Subtract the penalty of the query rows or, where both sides are given, the mean of both sides' penalties.
+def normalise_scores(scores: FloatArray, query_penalty: FloatArray, reference_penalty: FloatArray) -> FloatArray:
+    """Scores (N, M) less the mean of both sides' penalties, (N,) and (M,).
 
-    With both sides given the result for (query, reference) is the transpose of the one for (reference, query).
+    The result for (query, reference) is the transpose of the one for (reference, query).
     """
-    if reference_penalty is None:
-        return np.asarray(scores - query_penalty[:, None], dtype=np.float32)
     return np.asarray(scores - 0.5 * (query_penalty[:, None] + reference_penalty[None, :]), dtype=np.float32)
-
-
-def append_penalty(vectors: ArrayLike, penalty: ArrayLike | None = None) -> FloatArray:
-    """(N, D) -> (N, D + 1) so that a plain inner product yields the normalised score.
-
-    Query side: pass its penalty, and the extra column is ``-penalty``. Reference side: pass none, and it is 1.
-    """
-    array = _checked(vectors, "vectors")
-    column = np.ones(len(array), np.float32) if penalty is None else -np.asarray(penalty, dtype=np.float32)
-    return np.concatenate([array, column[:, None]], axis=1)
-
-
-def information_mask(quality: ArrayLike, minimum: float = MIN_FRAME_QUALITY) -> NDArray[np.bool_]:
-    """True where a frame carries enough information to vote; quality (N,) in 0..1. NaN counts as no information."""
-    values = np.asarray(quality, dtype=np.float64)
-    if values.ndim != 1:
-        raise ValueError(f"frame quality must be one number a frame, not of shape {values.shape}")
-    return np.asarray(values >= minimum)
