@@ -120,6 +120,15 @@ Box = tuple[float, float, float, float]  # left, top, right, bottom as shares of
 LookKind = Literal["whole", "mirrored", "turned", "part", "region"]
 
 
+def box_overlap(a: Box, b: Box) -> float:
+    """Intersection over union of two rectangles in the same unit: (left, top, right, bottom)."""
+    width, height = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    both = width * height
+    return both / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both)
+
+
 @dataclass(frozen=True, slots=True)
 class View:
     """Another look at some of a video's frames.
@@ -145,8 +154,9 @@ class Descriptors:
 
     ``informative`` (N,) is False for flat or black frames, which never vote. ``penalty`` (N,) is
     ``background_penalty`` of the vectors, to be given on both sides or on neither (views included). ``hashes``
-    (N, 32) are PDQ hashes of the frames. ``spans`` (N, 2): the seconds that each frame stands for, where only key
-    frames are kept; such a side is brought back to an even grid before it is aligned.
+    (N, 32) are PDQ hashes of the frames, all zero where PDQ advises against comparing. ``spans`` (N, 2): the seconds
+    that each frame stands for, where only key frames are kept; such a side is brought back to an even grid before it
+    is aligned.
     """
 
     vectors: FloatArray

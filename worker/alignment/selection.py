@@ -8,21 +8,20 @@ import numpy as np
 
 from worker.alignment.base import AlignedSegment, AlignerConfig, Mask, SimilarityMatrix, Times
 from worker.alignment.lines import Line, Run, nearest_columns
-from worker.types import FloatArray
+from worker.types import Box, FloatArray, Segment, box_overlap
 
 ECHO_LEVEL = 0.85  # two lines belong to one static block when similarity between them stays above this share
 ROUGHLY_INSIDE = 0.85  # share of both sides of an unrefined line that lies inside a segment found before
 _BETWEEN = np.array([0.25, 0.5, 0.75])  # where between two lines a valley is looked for
 
 
-def overlap(a: AlignedSegment, b: AlignedSegment) -> float:
+def overlap(a: Segment, b: Segment) -> float:
     """Intersection over union of two boxes in the plane of query time and reference time."""
-    width = min(a.query_end, b.query_end) - max(a.query_start, b.query_start)
-    height = min(a.reference_end, b.reference_end) - max(a.reference_start, b.reference_start)
-    if width <= 0 or height <= 0:
-        return 0.0
-    both = width * height
-    return both / (a.query_length * a.reference_length + b.query_length * b.reference_length - both)
+    return box_overlap(_box(a), _box(b))
+
+
+def _box(found: Segment) -> Box:
+    return found.query_start, found.reference_start, found.query_end, found.reference_end
 
 
 def covered(a: AlignedSegment, kept: AlignedSegment) -> float:

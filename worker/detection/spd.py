@@ -21,7 +21,7 @@ from worker.alignment.base import AlignedSegment, AlignerConfig, SimilarityMatri
 from worker.alignment.lines import Line, Run, gain_of, measure, nearest_columns, refine
 from worker.alignment.selection import Shortlist
 from worker.detection.raster import CHANNELS, Patch, draw, patches
-from worker.types import FloatArray, Segment
+from worker.types import Box, FloatArray, Segment, box_overlap
 
 WEIGHTS = Path(__file__).resolve().parents[2] / "models" / "spd" / "spd.safetensors"
 STRIDE = 4
@@ -102,17 +102,13 @@ def suppress(found: Boxes, overlap: float = NMS_OVERLAP) -> Boxes:
     """Greedy non-maximum suppression; boxes (query_start, query_end, reference_start, reference_end) with scores."""
     kept: Boxes = []
     for box, score in sorted(found, key=lambda item: -item[1]):
-        if all(_overlap(box, other) <= overlap for other, _ in kept):
+        if all(box_overlap(_box(box), _box(other)) <= overlap for other, _ in kept):
             kept.append((box, score))
     return kept
 
 
-def _overlap(a: Seconds, b: Seconds) -> float:
-    wide, high = min(a[1], b[1]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[2], b[2])
-    if wide <= 0 or high <= 0:
-        return 0.0
-    both = wide * high
-    return both / ((a[1] - a[0]) * (a[3] - a[2]) + (b[1] - b[0]) * (b[3] - b[2]) - both)
+def _box(seconds: Seconds) -> Box:
+    return seconds[0], seconds[2], seconds[1], seconds[3]
 
 
 @lru_cache(maxsize=4)

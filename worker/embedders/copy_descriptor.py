@@ -149,10 +149,6 @@ class CopyDescriptor:
         vectors = F.normalize(self._tensors["background"].float(), dim=1)
         return np.asarray(vectors.numpy(), dtype=np.float32)
 
-    def trim_borders(self, images: Frames) -> NDArray[np.uint8] | list[ByteImage]:
-        """Frames of one video without its static bars, as ``encode_frames`` does by itself."""
-        return copy_borders.trim_borders(images)
-
     def encode_frames(self, images: Frames, borders: Borders | None = None) -> FloatArray:
         """Frames of one video, (N, H, W, 3) uint8 or N pictures of any sizes -> (N, 128) float32 unit rows, in order.
 

@@ -14,7 +14,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.types import Box, FloatArray
+from worker.types import Box, FloatArray, box_overlap
 
 GRID = 160  # regions are looked for on squares of this size
 MAX_FRAMES = 24  # evenly spaced ones are looked at
@@ -110,18 +110,9 @@ def _distinct(found: list[tuple[float, tuple[int, int, int, int]]]) -> list[tupl
     """The best ones; of two that nearly coincide the surer one."""
     kept: list[tuple[int, int, int, int]] = []
     for _, box in sorted(found, key=lambda f: -f[0]):
-        if len(kept) < MAX_REGIONS and all(overlap(box, other) < 0.6 for other in kept):
+        if len(kept) < MAX_REGIONS and all(box_overlap(box, other) < 0.6 for other in kept):
             kept.append(box)
     return kept
-
-
-def overlap(a: Box, b: Box) -> float:
-    """Intersection over union of two rectangles in the same unit."""
-    width, height = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
-    if width <= 0 or height <= 0:
-        return 0.0
-    both = width * height
-    return both / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both)
 
 
 def _box(corners: tuple[int, int, int, int]) -> Box:

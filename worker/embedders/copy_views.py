@@ -20,9 +20,10 @@ from torch import Tensor
 from worker.embedders.copy_borders import find_borders
 from worker.embedders.copy_descriptor import DIM, SIDE, CopyDescriptor, to_square
 from worker.embedders.copy_quality import MIN_QUALITY, frame_quality
-from worker.embedders.copy_regions import find_regions, overlap
+from worker.embedders.copy_regions import find_regions
+from worker.embedders.pdq import MIN_QUALITY as PDQ_QUALITY
 from worker.embedders.pdq import pdq_hashes
-from worker.types import Box, ByteImage, Descriptors, FloatArray, LookKind, View
+from worker.types import Box, ByteImage, Descriptors, FloatArray, LookKind, View, box_overlap
 
 Role = Literal["query", "reference"]
 
@@ -91,7 +92,9 @@ class CopyViews:
         self._times += [float(t) for t in times]
         squares = to_square(np.ascontiguousarray(trimmed))
         self._whole.append(self._copy.encode_squares(squares))
-        self._hashes.append(pdq_hashes(trimmed)[0])
+        hashes, quality = pdq_hashes(trimmed)
+        hashes[quality < PDQ_QUALITY] = 0  # PDQ itself says that such frames must not be compared
+        self._hashes.append(hashes)
         base = _base(trimmed)
         for box in find_regions(trimmed):
             self._add_region(box, rows, base)
@@ -108,7 +111,7 @@ class CopyViews:
 
     def _add_region(self, box: Box, rows: NDArray[np.int64], base: Tensor) -> None:
         known = [n for n, v in self._views.items() if v.kind == "region" and not v.mirrored]
-        name = next((n for n in known if overlap(self._views[n].box or box, box) >= SAME_REGION), None)
+        name = next((n for n in known if box_overlap(self._views[n].box or box, box) >= SAME_REGION), None)
         if name is None:
             if len(known) == MAX_REGIONS:
                 return

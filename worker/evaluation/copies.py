@@ -9,6 +9,8 @@ import math
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from worker.alignment.decision import union
+
 Interval = tuple[float, float]
 Box = tuple[float, float, float, float]
 Pair = Hashable
@@ -30,12 +32,7 @@ class ScoredBox:
 
 def union_length(intervals: Iterable[Interval]) -> float:
     """Total length covered by the intervals; empty ones count nothing."""
-    total, reached = 0.0, -math.inf
-    for start, end in sorted(i for i in intervals if i[1] > i[0]):
-        if end > reached:
-            total += end - max(start, reached)
-            reached = end
-    return total
+    return sum(end - start for start, end in union(intervals))
 
 
 def _check(boxes: Iterable[Box]) -> None:

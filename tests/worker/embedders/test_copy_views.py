@@ -7,10 +7,11 @@ from PIL import Image
 
 from worker.alignment import Descriptors, View, with_penalties
 from worker.embedders.copy_descriptor import CopyDescriptor, CopyNet
-from worker.embedders.copy_regions import find_regions, overlap
+from worker.embedders.copy_regions import find_regions
 from worker.embedders.copy_views import PARTS, THIN_ROWS, CopyViews
 from worker.embedders.looks_file import NOTHING, read_looks, write_looks
 from worker.training.copy_release import release
+from worker.types import box_overlap
 
 
 @pytest.fixture(scope="module")
@@ -42,14 +43,14 @@ def composite(share: float, corner: tuple[float, float]) -> tuple[np.ndarray, tu
 @pytest.mark.parametrize("corner", [(0.03, 0.05), (0.97, 0.05), (0.97, 0.95), (0.5, 0.5)])
 def test_an_inset_is_found_where_it_stands_still_on_moving_footage(share: float, corner: tuple[float, float]) -> None:
     frames, box = composite(share, corner)
-    assert max(overlap(box, found) for found in find_regions(frames)) > 0.8
+    assert max(box_overlap(box, found) for found in find_regions(frames)) > 0.8
 
 
 def test_both_halves_of_a_split_screen_are_found() -> None:
     frames = np.concatenate([texture(3, 10, 180, 160), texture(4, 10, 180, 160)], axis=2)
     found = find_regions(frames)
     for half in ((0.0, 0.0, 0.5, 1.0), (0.5, 0.0, 1.0, 1.0)):
-        assert max(overlap(half, box) for box in found) > 0.95
+        assert max(box_overlap(half, box) for box in found) > 0.95
 
 
 def test_moving_footage_in_one_piece_has_no_regions() -> None:
