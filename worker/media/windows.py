@@ -7,12 +7,9 @@ takes a remainder of up to 1.5 s instead of leaving a tiny one. Shots under 0.7 
 
 from __future__ import annotations
 
-import bisect
-import itertools
 from collections import deque
-from collections.abc import Sequence
 
-from worker.types import ClipWindow, SampledFrame, Shot
+from worker.types import ClipWindow, SampledFrame
 
 WINDOW_SECONDS = 8.0
 STRIDE_SECONDS = 6.0
@@ -21,7 +18,7 @@ MIN_SHOT_SECONDS = 0.7
 
 
 class ClipWindower:
-    """The incremental form: ``push`` frames in time order, get the windows that are final. Rows count the pushes.
+    """``push`` frames in time order, get the windows that are final. Rows count the pushes.
 
     Memory: the rows of one window, and one window of the shot before.
     """
@@ -36,11 +33,9 @@ class ClipWindower:
 
     def push(self, frame: SampledFrame) -> list[ClipWindow]:
         """The windows that became final. ``frame.starts_shot`` is what separates shots."""
-        return self.push_time(frame.time, starts_shot=frame.starts_shot)
-
-    def push_time(self, time: float, *, starts_shot: bool) -> list[ClipWindow]:
+        time = frame.time
         final: list[ClipWindow] = []
-        if starts_shot and self._rows and time - self._shot_start >= MIN_SHOT_SECONDS:
+        if frame.starts_shot and self._rows and time - self._shot_start >= MIN_SHOT_SECONDS:
             final += self._release_held()
             self._held = self._last_window(time)
             self._start_shot(time)
@@ -97,19 +92,3 @@ class ClipWindower:
         last_time = self._rows[-1][0]
         limit = max(self._window_start + WINDOW_SECONDS + REMAINDER_SECONDS, last_time)
         return ClipWindow(self._window_start, max(min(end, limit), last_time), rows)
-
-
-def clip_windows(shots: Sequence[Shot], times: Sequence[float]) -> list[ClipWindow]:
-    """The windows of a whole video at once. ``times``: of its sampled frames, not decreasing.
-
-    A shot starts with the first sampled frame at or after its start. Raises ValueError for times out of order.
-    """
-    if any(later < earlier for earlier, later in itertools.pairwise(times)):
-        raise ValueError("the times of the sampled frames must not decrease")
-    first_rows = {bisect.bisect_left(times, shot.start) for shot in shots}
-    windower = ClipWindower()
-    windows: list[ClipWindow] = []
-    for row, time in enumerate(times):
-        windows += windower.push_time(time, starts_shot=row in first_rows)
-    end = max([shot.end for shot in shots] + list(times[-1:]), default=0.0)
-    return windows + windower.finish(end)
