@@ -15,7 +15,7 @@ from worker.embedders.copy_quality import frame_quality, informative_frames
 from worker.embedders.copy_views import CopyViews, Role
 from worker.media.errors import MediaError
 from worker.media.stream import open_frames
-from worker.types import Descriptors, ProbeFacts, SampledFrame
+from worker.types import Descriptors, FloatArray, ProbeFacts, SampledFrame
 
 SAMPLINGS = ("uniform", "keyframes")
 BATCH = 32
@@ -78,12 +78,15 @@ def fingerprint(
         found = fingerprinter.finish(stream.duration_seconds)
     if not len(found.times):
         raise MediaError("damaged", detail="no frame came out of the decoder")
-    return key_frames(found) if sampling == "keyframes" and role == "reference" else found
+    return key_frames(found, copy.background()) if sampling == "keyframes" and role == "reference" else found
 
 
-def key_frames(found: Descriptors) -> Descriptors:
-    """Only the frames that the learned selector keeps, at most 15 % of one a second, with their spans; each vector is
-    the mean over its span."""
+def key_frames(found: Descriptors, background: FloatArray) -> Descriptors:
+    """Only the K frames that the learned selector keeps, at most 15 % of one a second, with their spans (K, 2).
+
+    Each vector is the mean over its span, and its penalty that of the mean against ``background`` (B, D); views,
+    hashes and whether a frame is informative are those of the kept frames.
+    """
     from worker.detection.keyframes import KeyframeSelector  # loads the network
 
     rows = KeyframeSelector().select(found.vectors, found.times, found.informative, found.duration)
@@ -92,16 +95,16 @@ def key_frames(found: Descriptors) -> Descriptors:
     views = []
     for view in found.views:
         stays = numbers[view.rows] >= 0
-        penalty = None if view.penalty is None else view.penalty[stays]
-        views.append(replace(view, rows=numbers[view.rows[stays]], vectors=view.vectors[stays], penalty=penalty))
+        views.append(replace(view, rows=numbers[view.rows[stays]], vectors=view.vectors[stays], penalty=None))
     spans = spans_of(rows, found.times, found.vectors, found.duration, found.informative)
-    return replace(
+    kept = replace(
         found,
         vectors=pooled(rows, spans, found.vectors, found.times, found.duration, found.informative),
         times=found.times[rows],
         informative=found.informative[rows],
         views=tuple(views),
-        penalty=None if found.penalty is None else found.penalty[rows],
+        penalty=None,
         hashes=None if found.hashes is None else found.hashes[rows],
         spans=spans,
     )
+    return with_penalties(kept, background)
