@@ -75,7 +75,7 @@ class Indexer:
     ) -> None:
         self.result = Indexed(facts)
         self._semantic = semantic
-        self._fingerprinter = Fingerprinter(copy, "query", max(facts.duration_seconds, 0.1)) if copy else None
+        self._fingerprinter = Fingerprinter(copy, "library", max(facts.duration_seconds, 0.1)) if copy else None
         self._windower = ClipWindower()
         self._pictures = Pictures(folder) if folder else None
         self._batch: list[SampledFrame] = []

@@ -25,7 +25,9 @@ from worker.embedders.pdq import MIN_QUALITY as PDQ_QUALITY
 from worker.embedders.pdq import pdq_hashes
 from worker.types import Box, ByteImage, Descriptors, FloatArray, LookKind, View, box_overlap
 
-Role = Literal["query", "reference"]
+# A query asks now; a library video is described once and asks whenever the library is matched, so its parts and turns
+# are looked at half as often; a reference only answers.
+Role = Literal["query", "library", "reference"]
 
 THIRD = 0.38  # an inset of a third of the width with a little of its surroundings
 PARTS: dict[str, Box] = {
@@ -76,7 +78,8 @@ class CopyViews:
     def __init__(self, copy: CopyDescriptor, role: Role, expected_seconds: float) -> None:
         self._copy = copy
         self._role = role
-        self._spacing = max(THIN_SECONDS, expected_seconds / THIN_ROWS)
+        least = THIN_SECONDS * (min(max(expected_seconds / 20, 1.0), 2.0) if role == "library" else 1.0)
+        self._spacing = max(least, expected_seconds / THIN_ROWS)
         self._last_thin = -np.inf
         self._times: list[float] = []
         self._whole: list[FloatArray] = []
@@ -98,7 +101,7 @@ class CopyViews:
         base = _base(trimmed)
         for box in find_regions(trimmed):
             self._add_region(box, rows, base)
-        if self._role == "query":
+        if self._role != "reference":
             self._view("mirrored", _Rows("mirrored", mirrored=True)).add(
                 rows, self._copy.encode_squares(squares.flip(-1))
             )
@@ -123,7 +126,7 @@ class CopyViews:
             return
         rows = rows[kept]
         self._view(name, _Rows("region", box=box)).add(rows, self._copy.encode_squares(crop))
-        if self._role == "query":
+        if self._role != "reference":
             flipped = self._copy.encode_squares(crop.flip(-1))
             self._view(f"{name} mirrored", _Rows("region", mirrored=True, box=box)).add(rows, flipped)
 

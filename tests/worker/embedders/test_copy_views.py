@@ -108,6 +108,18 @@ def test_the_parts_of_a_long_query_are_looked_at_a_bounded_number_of_times(untra
     assert len(next(v for v in found.views if v.kind == "part").rows) == 10
 
 
+@pytest.mark.parametrize(("seconds", "places"), [(10.0, 10), (60.0, 5)])
+def test_a_library_video_is_looked_at_in_parts_half_as_often_unless_it_is_short(
+    untrained: CopyDescriptor, seconds: float, places: int
+) -> None:
+    views = CopyViews(untrained, "library", seconds)
+    frame = texture(8, 1, 64, 64)[0]
+    views.add([frame] * 10, [float(i) for i in range(10)])
+    found = views.finish([True] * 10, 10.0)
+    assert {len(v.rows) for v in found.views if v.kind in ("part", "turned")} == {places}
+    assert {len(v.rows) for v in found.views if v.kind == "mirrored"} == {10}
+
+
 def test_looks_come_back_from_their_file(untrained: CopyDescriptor, tmp_path: Path) -> None:
     found = looks(untrained, "query", texture(9, 4, 90, 120))
     write_looks(tmp_path / "looks.npz", found)
