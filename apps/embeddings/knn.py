@@ -18,6 +18,9 @@ from pgvector import HalfVector
 from apps.embeddings.rows import FloatArray, Hit, Kind, best_first
 
 MAX_EF_SEARCH = 1_000  # pgvector's limit
+EF_SEARCH = 200
+MANY_QUERIES = 8
+EF_SEARCH_OF_MANY = 80  # hundreds of frames vote together: a neighbour that one of them misses, others find
 MAX_SCAN_TUPLES = 200_000
 
 
@@ -89,9 +92,10 @@ class Plan:
         text = HalfVector(query).to_text()
         return [text, *self.filters, text, self.k]
 
-    def index_settings(self, *, filtered: bool) -> dict[str, str]:
+    def index_settings(self, *, filtered: bool, many: bool = False) -> dict[str, str]:
+        least = EF_SEARCH_OF_MANY if many else EF_SEARCH
         settings = {
-            "hnsw.ef_search": str(min(MAX_EF_SEARCH, max(200, 2 * self.k))),
+            "hnsw.ef_search": str(min(MAX_EF_SEARCH, max(least, 2 * self.k))),
             # A plan without a sort is the plan through the HNSW index; on small tables the planner doubts it.
             "enable_sort": "off",
             "enable_seqscan": "off",
@@ -106,7 +110,8 @@ class Plan:
 
     def by_index(self, queries: FloatArray, *, filtered: bool) -> list[list[Hit]]:
         answers = []
-        with local_settings(self.index_settings(filtered=filtered)), connection.cursor() as cursor:
+        many = len(queries) > MANY_QUERIES
+        with local_settings(self.index_settings(filtered=filtered, many=many)), connection.cursor() as cursor:
             for query in queries:
                 cursor.execute(self.index_statement(), self.index_parameters(query))
                 answers.append(_hits(cursor.fetchall(), self.k))

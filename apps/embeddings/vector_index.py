@@ -30,7 +30,7 @@ from pgvector import HalfVector
 from pgvector.psycopg.halfvec import register_halfvec_info
 from psycopg.types import TypeInfo
 
-from apps.embeddings.knn import TABLES, Plan, condition, local_settings
+from apps.embeddings.knn import MANY_QUERIES, TABLES, Plan, condition, local_settings
 from apps.embeddings.memory_index import MemoryVectorIndex
 from apps.embeddings.rows import (
     Exactness,
@@ -48,7 +48,6 @@ __all__ = ["Exactness", "Hit", "Kind", "MemoryVectorIndex", "PgVectorIndex", "Ro
 
 EXACT_ROWS = 20_000  # scanned in some 20 ms; below this an exact answer is as fast as it needs to be
 EXACT_ROWS_OF_MANY = 3_000  # the same when many vectors are asked at once (a lookup asks hundreds)
-MANY_QUERIES = 8
 COUNT_SECONDS = 20.0
 _counts: dict[tuple[Kind, UUID, int], tuple[float, int]] = {}
 
