@@ -27,6 +27,8 @@ from worker.embedders.towers import ImageTower, TextHead
 from worker.training.checkpoint import load_checkpoint, save_checkpoint
 from worker.training.imagesets import ImageRow, load_pack
 from worker.training.losses import info_nce_rows
+from worker.training.losses.batch import MAX_SCALE
+from worker.training.precision import autocast
 from worker.training.teacher import TeacherMaps
 from worker.training.views import GRID, Views, load_views, render_view
 
@@ -159,8 +161,8 @@ class Student(nn.Module):
         self.text = TextHead(sentence_dim, DIM)
         self.log_scale = nn.Parameter(torch.tensor(np.log(1 / 0.07)))
 
-    def losses(self, batch: Batch, *, bf16: bool) -> dict[str, Tensor]:
-        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        with autocast(torch.device("cpu")):
             middle_map, final_map = self.image.net.maps(batch.pictures)
             head = self.to_final
             final = F.linear(on_grid(final_map), head.weight[batch.channels], head.bias[batch.channels])  # (B, 49, c)
@@ -172,7 +174,7 @@ class Student(nn.Module):
         wanted = self.middle_norm(batch.middle.flatten(0, 1))
         early = F.mse_loss(middle.float().flatten(0, 1), wanted)
         image = F.normalize(self.image.project(h[batch.plain]), dim=1)  # (B', D)
-        logits = self.log_scale.exp().clamp(max=100) * image @ F.normalize(text.float(), dim=1).T  # (B', T)
+        logits = self.log_scale.exp().clamp(max=MAX_SCALE) * image @ F.normalize(text.float(), dim=1).T  # (B', T)
         # The reverse direction sees only the batch's own images: columns that have a positive among them.
         owned = batch.positive.any(0)
         reverse = info_nce_rows(logits.T[owned], batch.positive.T[owned])
@@ -229,7 +231,6 @@ class Loader:
 def train(data: TrainData, out: Path, *, minutes: float, seed: int) -> Student:
     """Train for ``minutes`` of wall time in all, over every resume; checkpoints in ``out/distill``."""
     torch.manual_seed(seed)
-    bf16 = torch.cpu._is_avx512_bf16_supported()
     student = Student(data.captions.shape[1])
     student.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     decay = [p for p in student.parameters() if p.ndim > 1]
@@ -248,7 +249,7 @@ def train(data: TrainData, out: Path, *, minutes: float, seed: int) -> Student:
         batch = loader.take(side)
         for settings in optimizer.param_groups:
             settings["lr"] = rate_at(progress)
-        losses = student.losses(batch, bf16=bf16)
+        losses = student.losses(batch)
         loss = torch.stack([WEIGHTS[name] * value for name, value in losses.items()]).sum()
         if not torch.isfinite(loss):
             raise FloatingPointError(f"loss became {loss.item()} after {seen} images; resume with a lower PEAK_RATE")

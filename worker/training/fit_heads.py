@@ -23,6 +23,7 @@ from worker.training.checkpoint import load_checkpoint, save_checkpoint
 from worker.training.distill import Student
 from worker.training.imagesets import ImageRow, load_pack
 from worker.training.losses import symmetric_info_nce
+from worker.training.losses.batch import MAX_SCALE
 
 log = logging.getLogger("fit_heads")
 
@@ -170,7 +171,7 @@ def train(
         image = F.normalize(heads.project(F.dropout(pooled[picked], DROPOUT)), dim=1)
         text = F.normalize(heads.text(F.dropout(text_in, DROPOUT)), dim=1)
         positive = group[picked][:, None] == group[picked][None, :]
-        loss = symmetric_info_nce(heads.log_scale.exp().clamp(max=100) * image @ text.T, positive)
+        loss = symmetric_info_nce(heads.log_scale.exp().clamp(max=MAX_SCALE) * image @ text.T, positive)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()

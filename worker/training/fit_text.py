@@ -36,6 +36,7 @@ from worker.training.fit_heads import (
 )
 from worker.training.imagesets import ImageRow, load_pack
 from worker.training.losses import PairBatch, combined
+from worker.training.losses.batch import MAX_SCALE
 from worker.training.precision import autocast
 from worker.training.sentences import minilm_folder
 
@@ -74,7 +75,7 @@ def step_loss(
         text=F.normalize(text.float(), dim=1),
         video=image,
         positive=torch.from_numpy(group[:, None] == group[None, :]),
-        scale=fit.log_scale.exp().clamp(max=100),
+        scale=fit.log_scale.exp().clamp(max=MAX_SCALE),
         weight=torch.ones(len(group)),
     )
     return combined(batch, losses, {})[0]

@@ -36,7 +36,7 @@ from worker.training.features import Features, Interrupted, extract, read_pictur
 from worker.training.filtering import filter_pairs
 from worker.training.losses import combined
 from worker.training.losses.batch import PairBatch
-from worker.training.manifest import Item, ManifestError, Problem, manifest_sha256, read_manifest
+from worker.training.manifest import Item, ManifestError, Problem, manifest_sha256, read_manifest, require_trainable
 from worker.training.precision import choose_device
 from worker.training.recipe import Recipe
 from worker.training.release import Sample, write_candidate
@@ -79,17 +79,9 @@ def read_data(manifest: Path) -> tuple[list[Item], list[Problem], dict[str, list
     """The items, what is wrong with others, and the splits. Raises TrainingError when no run can be made of it."""
     try:
         items, problems = read_manifest(manifest)
+        require_trainable(items, problems, minimum=MIN_ITEMS)
     except ManifestError as error:
         raise TrainingError(error.code, error.message) from error
-    if len(items) < MIN_ITEMS:
-        broken = f" ({len(problems)} more are broken: {problems[0].message})" if problems else ""
-        raise TrainingError(
-            "empty_data", f"The data has {len(items)} usable items{broken}; training needs at least {MIN_ITEMS}."
-        )
-    if len({caption for item in items for caption in item.captions}) < 2:
-        raise TrainingError(
-            "one_class", "Every caption is the same, so there is nothing to tell apart. Add captions that differ."
-        )
     splits = frozen_splits(items)
     small = [name for name in SHARES if len(splits.get(name, [])) < MIN_SPLIT]
     if small:
@@ -114,9 +106,24 @@ def open_base(folder: Path) -> Embedder:
 
 def check(manifest: Path, recipe: Recipe, model_folder: Path, folder: Path) -> Estimate:
     """All that can be known before an hour is spent. Raises TrainingError with what to do. Loads the model: seconds."""
+    return _prepared(manifest, recipe, model_folder, folder).estimate
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """What a run begins with, read and opened once."""
+
+    items: list[Item]
+    problems: list[Problem]
+    splits: dict[str, list[Item]]
+    embedder: Embedder
+    estimate: Estimate
+
+
+def _prepared(manifest: Path, recipe: Recipe, model_folder: Path, folder: Path) -> _Prepared:
     choose_device(needs_gpu=recipe.needs_gpu)
     _check_losses(recipe)
-    items, problems, _ = read_data(manifest)
+    items, problems, splits = read_data(manifest)
     folder.mkdir(parents=True, exist_ok=True)
     embedder = open_base(model_folder)
     free, needed = shutil.disk_usage(folder).free, needed_bytes(recipe, len(items), embedder.spec.image_side)
@@ -134,7 +141,7 @@ def check(manifest: Path, recipe: Recipe, model_folder: Path, folder: Path) -> E
     # Reading a picture costs about as much as embedding it with a small model; a caption a quarter of a frame.
     seconds = 30 + len(items) * recipe.frames * 2 * a_frame + captions * 0.25 * a_frame
     seconds += recipe.epochs * captions * (2e-4 if recipe.tier == "A" else 3 * recipe.frames * a_frame)
-    return Estimate(seconds, len(items), captions, problems)
+    return _Prepared(items, problems, splits, embedder, Estimate(seconds, len(items), captions, problems))
 
 
 def _check_losses(recipe: Recipe) -> None:
@@ -175,9 +182,8 @@ def train(
     if world.size > 1 and recipe.tier == "A":
         raise TrainingError("recipe", "Recipes of tier A run in one process: start it without torchrun.")
     report(Progress("checking", 0.0))
-    estimate = check(manifest, recipe, model_folder, folder)
-    items, problems, splits = read_data(manifest)
-    embedder = open_base(model_folder)
+    prepared = _prepared(manifest, recipe, model_folder, folder)
+    splits, embedder = prepared.splits, prepared.embedder
     try:
         if recipe.tier == "A":
             made = _cached_encoder(splits, embedder, recipe, model_folder, folder, report, stopped)
@@ -187,7 +193,7 @@ def train(
         raise Stopped(str(folder)) from error
     encoder, broken, filtered = made
     before = scores_of(encoder, "test")  # an untrained head answers as the base does
-    identity = run_identity(items, recipe, embedder)
+    identity = run_identity(prepared.items, recipe, embedder)
     state = run_epochs(encoder, recipe, folder, identity, report, stopped, world)
     report(Progress("exporting", LAST_FRACTION))
     encoder.saved.load_state_dict(load_file(folder / "best.safetensors"))
@@ -198,7 +204,7 @@ def train(
         after=scores_of(encoder, "test"),
         best_epoch=state.best_epoch,
         stopped_early=state.epoch < recipe.epochs,
-        problems=[*problems, *broken],
+        problems=[*prepared.problems, *broken],
         figures={
             **state.figures,
             **identity,
@@ -206,7 +212,7 @@ def train(
             "captions": sum(len(encoder.split(name).owner) for name in SHARES),
             "split": sizes,
             "filtered": filtered,
-            "estimated_seconds": estimate.seconds,
+            "estimated_seconds": prepared.estimate.seconds,
         },
     )
     if world.leads:

@@ -62,17 +62,7 @@ def write_candidate(
     fresh = result.candidate.with_name("candidate.new")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
-    write_base(fresh / "base")
-    base = load_semantic(fresh / "base", name, "")
-    save_file({k: v.contiguous() for k, v in head.state_dict().items()}, fresh / HEAD_FILE)
-    settings = {
-        "architecture": ARCHITECTURE,
-        "dim": base.spec.dim,
-        "pooling": recipe.pooling,
-        "base": name,
-        "recipe": asdict(recipe),
-    }
-    (fresh / "config.json").write_text(json.dumps(settings, indent=2) + "\n")
+    base = write_weights(fresh, head, write_base, name, recipe)
     tuned = FineTunedEmbedder(fresh, base)
     parity = export_text_tower(tuned, fresh)
     if isinstance(base, TransformersEmbedder):
@@ -85,6 +75,24 @@ def write_candidate(
     shutil.rmtree(result.candidate, ignore_errors=True)
     os.replace(fresh, result.candidate)
     return parity
+
+
+def write_weights(
+    folder: Path, head: DualHead, write_base: Callable[[Path], None], name: str, recipe: Recipe
+) -> Embedder:
+    """Base, head and configuration as a folder that ``load_semantic`` loads; returns the base that was written."""
+    write_base(folder / "base")
+    base = load_semantic(folder / "base", name, "")
+    save_file({k: v.contiguous().cpu() for k, v in head.state_dict().items()}, folder / HEAD_FILE)
+    settings = {
+        "architecture": ARCHITECTURE,
+        "dim": base.spec.dim,
+        "pooling": recipe.pooling,
+        "base": name,
+        "recipe": asdict(recipe),
+    }
+    (folder / "config.json").write_text(json.dumps(settings, indent=2) + "\n")
+    return base
 
 
 def _image_tower_if_any(folder: Path, base: Embedder, head: DualHead, sample: Sample) -> dict[str, float]:

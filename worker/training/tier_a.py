@@ -14,14 +14,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from worker.embedders.fine_tuned import DualHead
+from worker.training.augment import drop_frames
 from worker.training.features import Features, ragged
-from worker.training.losses.batch import PairBatch
+from worker.training.losses.batch import MAX_SCALE, START_SCALE, PairBatch
 from worker.training.mining import Mined
 from worker.training.recipe import Recipe
 from worker.training.validation import Split
 
-MAX_SCALE = 100.0
-START_SCALE = 1 / 0.05
 MAX_WORDS = 24
 EVALUATION_ROWS = 4096
 
@@ -136,9 +135,7 @@ class CachedEncoder:
     def _frames(self, items: np.ndarray, rng: np.random.Generator | None, drop: float) -> tuple[Tensor, Tensor]:
         values, mask = ragged(self.features.frames, self.features.frame_start, items, self.recipe.frames)
         if rng is not None and drop:
-            kept = mask & (rng.random(mask.shape) >= drop)
-            kept[np.arange(len(kept)), (rng.random(len(kept)) * mask.sum(1)).astype(int)] = True  # never none
-            mask = kept
+            mask = drop_frames(mask, drop, rng)
         return torch.from_numpy(values), torch.from_numpy(mask)
 
     def _add_mined(self, batch: PairBatch, pairs: np.ndarray, mined: Mined) -> None:

@@ -23,18 +23,19 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from worker.embedders.fine_tuned import ARCHITECTURE, HEAD_FILE, DualHead
+from worker.embedders.fine_tuned import HEAD_FILE, DualHead
 from worker.embedders.registry import is_fine_tuned
 from worker.training.errors import TrainingError
 from worker.training.grad_cache import Embeddings
 from worker.training.lora import add_lora, merged_state
+from worker.training.losses.batch import MAX_SCALE
 from worker.training.precision import autocast
 from worker.training.recipe import Recipe
-from worker.training.trainable import MAX_SCALE, Towers, open_towers
+from worker.training.trainable import Towers, open_towers
 from worker.types import ByteImage, FloatArray
 
 BATCH = 32  # of pictures and texts when nothing is trained
@@ -181,15 +182,6 @@ class TierB(nn.Module):
     def write_base(self, folder: Path) -> None:
         """The towers as a model folder of the base's own kind, without the head."""
         self.towers.write(folder, self.merged_state())
-
-    def write(self, folder: Path, pooling: str) -> None:
-        """Towers and head as a folder that ``load_semantic`` loads (release.py adds card, ONNX and figures)."""
-        self.write_base(folder / "base")
-        save_file(
-            {name: value.contiguous().cpu() for name, value in self.head.state_dict().items()}, folder / HEAD_FILE
-        )
-        config = {"architecture": ARCHITECTURE, "dim": self.towers.dim, "pooling": pooling}
-        (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
 
 
 class TrainedPart:

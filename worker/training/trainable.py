@@ -25,10 +25,9 @@ from worker.embedders.towers import ImageTower
 from worker.embedders.transformers_model import TransformersEmbedder, embedding_of, normalise, square
 from worker.embedders.weights import ROWS_SUFFIX, load_packed, save_packed
 from worker.training.errors import TrainingError
+from worker.training.losses.batch import MAX_SCALE, START_SCALE
 from worker.types import ByteImage
 
-DEFAULT_SCALE = 1 / 0.05  # of models that hold no temperature
-MAX_SCALE = 100.0
 NOT_COPIED = ("config.json", "text.json", "export.json", "metrics.json")  # written anew, or of the old weights
 
 
@@ -104,7 +103,7 @@ class TransformersTowers(Towers):
         self.max_length = embedder.max_length
         self.dim, self.side = embedder.spec.dim, embedder.spec.image_side
         scale = getattr(self.model, "logit_scale", None)
-        self.start_scale = min(float(scale.detach().exp()), MAX_SCALE) if scale is not None else DEFAULT_SCALE
+        self.start_scale = min(float(scale.detach().exp()), MAX_SCALE) if scale is not None else START_SCALE
 
     def frames(self, pictures: Tensor) -> Tensor:
         output = self.model.get_image_features(pixel_values=normalise(pictures, self.preprocessing))
@@ -185,7 +184,7 @@ class BundledTowers(Towers):
         self.folder = folder
         self.config = embedder.config
         self.dim, self.side = embedder.spec.dim, embedder.spec.image_side
-        self.start_scale = DEFAULT_SCALE
+        self.start_scale = START_SCALE
         self.image = ImageTower(self.dim, tuple(self.config["widths"]), tuple(self.config["blocks"]))
         self.image.load_state_dict(load_packed(folder / "image.safetensors"))
         self.text = embedder.text

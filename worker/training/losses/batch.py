@@ -7,6 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+START_SCALE = 1 / 0.05  # where nothing else is known
+MAX_SCALE = 100.0
+
 
 class LossError(ValueError):
     """A loss cannot be computed from what the batch or the configuration holds; the message says what is missing."""
@@ -17,7 +20,7 @@ class PairBatch:
     """B text-video pairs, already embedded. Vectors have unit length; what a mask excludes may hold anything finite.
 
     ``positive`` has a True diagonal and marks pairs of one video or one same-source group. ``scale`` is
-    exp(logit_scale), at most 100. ``weight`` is below 1 for weak labels (feedback).
+    exp(logit_scale), at most MAX_SCALE. ``weight`` is below 1 for weak labels (feedback).
     """
 
     text: Tensor  # (B, D)
