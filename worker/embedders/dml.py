@@ -24,21 +24,33 @@ WEIGHTS = Path(__file__).resolve().parents[2] / "models" / "dml" / "dml.safetens
 
 
 class DmlHead(nn.Module):
-    """(B, C) unit rows -> (B, 500) unit rows. ``centre`` (C,) is the mean of the training videos."""
+    """(B, C) unit rows -> (B, 500) unit rows.
+
+    ``centre`` (C,) is the mean of the training videos. ``whitening`` (C, C) shrinks the directions along which edits
+    move a video; both are estimated before training. ``dropout`` is the share of a layer's inputs that training leaves
+    out.
+    """
 
     centre: Tensor
+    whitening: Tensor
 
-    def __init__(self, inputs: int, widths: tuple[int, ...] = WIDTHS) -> None:
+    def __init__(self, inputs: int, widths: tuple[int, ...] = WIDTHS, dropout: float = 0.0) -> None:
         super().__init__()
+        self.dropout = dropout
         sizes = (inputs, *widths)
         self.layers = nn.ModuleList([nn.Linear(a, b) for a, b in pairwise(sizes)])
         self.register_buffer("centre", torch.zeros(inputs))
+        self.register_buffer("whitening", torch.eye(inputs))
+
+    def whitened(self, x: Tensor) -> Tensor:
+        """(B, C) unit rows -> (B, C) unit rows, what the layers begin with."""
+        return F.normalize(F.normalize(x - self.centre, dim=1) @ self.whitening, dim=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = F.normalize(x - self.centre, dim=1)
+        x = self.whitened(x)
         x = x * x.shape[1] ** 0.5  # about one a channel: small inputs would leave tanh linear and slow to train
         for layer in self.layers:
-            x = torch.tanh(layer(x))
+            x = torch.tanh(layer(F.dropout(x, self.dropout, self.training)))
         return F.normalize(x, dim=1)
 
 

@@ -25,13 +25,3 @@ def edited_alike(images: np.ndarray, other: np.ndarray, side: int, seed: list[in
         view = plain_view(picture, side, rng) if plain else strong_view(picture, beside, side, rng)[0]
         out[i] = np.asarray(view)
     return out
-
-
-def moved(image: np.ndarray, rng: np.random.Generator, most: float = 0.08) -> np.ndarray:
-    """The picture a moment later: panned and zoomed by up to ``most`` of its side. (H, H, 3) uint8, same shape."""
-    side = image.shape[0]
-    inset = rng.uniform(0, most, 2)
-    left, top = rng.uniform(0, 2 * inset) * side
-    width, height = (1 - 2 * inset) * side
-    box = (float(left), float(top), float(left + width), float(top + height))
-    return np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.BILINEAR, box))

@@ -1,9 +1,11 @@
 """Trains the transition classifier (worker.detection.transition) on pairs of neighbouring frames of our own making.
 
-"Goes on": neighbouring frames of one MSR-VTT video, or one picture and the same picture moved a little. "Changes":
-frames of two different videos. Four videos share one set of edits, and most pairs of either kind come from inside
-such a set, so that the edit says nothing about the answer. Split by video, as the pack is. The edited frames do not
-depend on the descriptor and are kept in ``--out``; after a new descriptor only describing and training are repeated.
+"Goes on": neighbouring frames of one MSR-VTT video that look alike before the edit (they lie seconds apart, often with
+a cut between them), or of a camera that moves over one picture. "Changes": frames of two different videos. Four videos
+share one set of edits, and most pairs of either kind come from inside such a set, so that the edit says nothing about
+the answer; composites show another stranger for every video, so that all of a frame changes. Split by video, as the
+pack is. The edited frames do not depend on the descriptor and are kept in ``--out``; after a new descriptor only
+describing and training are repeated.
 
     python -m worker.training.transition --pack PACK --out RUN
 """
@@ -19,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch import Tensor
 
 from worker.detection.transition import WEIGHTS, TransitionNet
@@ -27,28 +30,35 @@ from worker.embedders.copy_descriptor import SIDE, CopyDescriptor
 from worker.embedders.copy_descriptor import WEIGHTS as COPY_WEIGHTS
 from worker.embedders.weights import save_packed
 from worker.training.checkpoint import load_checkpoint, save_checkpoint
-from worker.training.edited_alike import edited_alike, moved
+from worker.training.copy_descriptor import thumbnails
+from worker.training.edited_alike import edited_alike
 from worker.training.imagesets import ImageRow, load_pack
+from worker.training.keyframes_footage import pan
 
 log = logging.getLogger("transition")
 
 SET = 4  # videos edited alike
+PAN = 4  # frames at most of a camera that moves over one picture
+SAME_SHOT = 0.6  # correlation of two frames' thumbnails from which they go on; nearly all pairs above it do
+CHANGES = 2  # pairs that change for every one that goes on
 OTHER_EDIT = 0.25  # share of changes between videos of two sets
 BATCH = 256
 RATE = 1e-3
-WEIGHT_DECAY = 1e-2
+WEIGHT_DECAY = 5e-2
+NOISE = 0.3  # of a descriptor's length, so that single training frames are not learned by heart
 CHECKPOINT_STEPS = 200
 KINDS = ("video", "moved", "alike", "apart")  # the first two go on, the others change
 
 
 @dataclass(frozen=True)
 class Frames:
-    """Edited frames of many videos. A single picture counts as a video of itself and its moved version."""
+    """Edited frames of many videos. A single picture counts as a video of a camera that moves over it."""
 
     images: np.ndarray  # (N, S, S, 3) uint8, frames of a video in order
     video: np.ndarray  # (N,)
     edit: np.ndarray  # (N,) number of the set that was edited alike
     single: np.ndarray  # (N,) bool: a picture, no video
+    follows: np.ndarray  # (N,) bool: goes on from the row before
 
 
 @dataclass(frozen=True)
@@ -76,36 +86,44 @@ def video_frames(rows: list[ImageRow], split: str, pictures: int, videos: int, s
     return [chosen[i] for i in rng.permutation(len(chosen))]
 
 
+def moving_camera(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Up to PAN neighbouring frames of a slow or fast pan or zoom over a picture (H, H, 3) -> (F, VIEW, VIEW, 3)."""
+    whole = pan(Image.fromarray(image), int(rng.integers(PAN, 3 * PAN)), rng)
+    return np.stack([np.asarray(frame) for frame in whole[:PAN]])
+
+
 def edited_frames(images: np.ndarray, groups: list[np.ndarray], seed: int) -> Frames:
-    """Every video once; SET videos one after another are edited alike, with one stranger in their composites."""
-    parts, video, edit, single = [], [], [], []
-    for first in range(0, len(groups), SET):
-        stranger = images[groups[(first + SET) % len(groups)][0]]
-        for number in range(first, min(first + SET, len(groups))):
-            frames = images[groups[number]]
-            if len(frames) == 1:
-                rng = np.random.default_rng([seed, number])
-                frames = np.stack([frames[0], moved(frames[0], rng)])
-            parts.append(edited_alike(frames, stranger, SIDE, [seed, first]))
-            video += [number] * len(frames)
-            edit += [first // SET] * len(frames)
-            single += [len(groups[number]) == 1] * len(frames)
-    return Frames(np.concatenate(parts), np.array(video), np.array(edit), np.array(single))
+    """Every video once; SET neighbouring videos are edited alike, each with a stranger of its own in composites."""
+    parts, video, edit, single, follows = [], [], [], [], []
+    for number, rows in enumerate(groups):
+        first = number - number % SET
+        stranger = images[groups[(number + SET) % len(groups)][0]]
+        frames, alone = images[rows], len(rows) == 1
+        if alone:
+            frames = moving_camera(frames[0], np.random.default_rng([seed, number]))
+        small = thumbnails(frames)
+        same_shot = np.einsum("nd,nd->n", small[1:], small[:-1]) >= SAME_SHOT
+        parts.append(edited_alike(frames, stranger, SIDE, [seed, first]))
+        video += [number] * len(frames)
+        edit += [first // SET] * len(frames)
+        single += [alone] * len(frames)
+        follows += [False, *(same_shot | alone).tolist()]
+    return Frames(np.concatenate(parts), np.array(video), np.array(edit), np.array(single), np.array(follows))
 
 
 def neighbour_pairs(frames: Frames, seed: int) -> Pairs:
-    """All neighbours inside videos, and as many pairs of frames of different videos."""
+    """All neighbours that go on, and CHANGES times as many pairs of frames of different videos."""
     rng = np.random.default_rng(seed)
-    before = np.flatnonzero(frames.video[1:] == frames.video[:-1])
+    before = np.flatnonzero(frames.follows[1:])
     kind = frames.single[before].astype(np.int64)
-    last = rng.integers(0, len(frames.video), 4 * len(before))
+    last = rng.integers(0, len(frames.video), 2 * CHANGES * len(before))
     alike = rng.random(len(last)) >= OTHER_EDIT
     members: dict[int, np.ndarray] = {int(e): np.flatnonzero(frames.edit == e) for e in np.unique(frames.edit)}
     first = np.array([
         rng.choice(members[int(frames.edit[row])]) if same else rng.integers(len(frames.video))
         for row, same in zip(last.tolist(), alike.tolist(), strict=True)
     ])  # fmt: skip
-    usable = np.flatnonzero(frames.video[first] != frames.video[last])[: len(before)]
+    usable = np.flatnonzero(frames.video[first] != frames.video[last])[: CHANGES * len(before)]
     other = np.where(frames.edit[first[usable]] == frames.edit[last[usable]], 2, 3)
     return Pairs(np.r_[before, first[usable]], np.r_[before + 1, last[usable]], np.r_[kind, other])
 
@@ -135,6 +153,13 @@ def cosine_distance(vectors: np.ndarray, pairs: Pairs) -> np.ndarray:
     return np.asarray(1 - np.einsum("nd,nd->n", vectors[pairs.before], vectors[pairs.after]))
 
 
+def blurred(before: Tensor, after: Tensor) -> tuple[Tensor, Tensor]:
+    """Unit rows (B, D) of both ends, each with noise of its own, up to NOISE of its length."""
+    scale = NOISE * torch.rand(len(before), 1) / before.shape[1] ** 0.5
+    first, second = (F.normalize(end + scale * torch.randn_like(end), dim=1) for end in (before, after))
+    return first, second
+
+
 def train(vectors: np.ndarray, pairs: Pairs, out: Path, *, steps: int, seed: int) -> TransitionNet:
     """vectors (N, D) of all frames. ``steps`` counts over every resume; checkpoints in ``out/transition``."""
     torch.manual_seed(seed)
@@ -150,10 +175,12 @@ def train(vectors: np.ndarray, pairs: Pairs, out: Path, *, steps: int, seed: int
         for settings in optimizer.param_groups:
             settings["lr"] = RATE * 0.5 * (1 + float(np.cos(np.pi * step / steps)))
         rng = np.random.default_rng([seed, step])
+        torch.manual_seed(int(rng.integers(2**31)))  # the noise of a step is the same after a resume
         picked = torch.from_numpy(rng.integers(0, len(truth), BATCH))
         ends = (data[before[picked]], data[after[picked]])
         if rng.random() < 0.5:  # a video played backwards goes on as well
             ends = ends[::-1]
+        ends = blurred(ends[0], ends[1])
         loss = F.cross_entropy(net(*ends), truth[picked], weight, label_smoothing=0.02)
         if not torch.isfinite(loss):
             raise FloatingPointError(f"loss became {loss.item()} at step {step}; lower RATE")
@@ -182,18 +209,18 @@ def prepared(pack: Path, out: Path, split: str, rounds: int, pictures: int, vide
     kept: list[Frames] = []
     source: tuple[np.ndarray, list[ImageRow]] | None = None
     for number in range(rounds):
-        file = out / f"frames-{split}-{videos}-{pictures}-{seed}-{number}.npz"
+        file = out / f"shots-{split}-{videos}-{pictures}-{seed}-{number}.npz"
         if not file.exists():
             images, rows = source = source or load_pack(pack)
             own = seed + 1000 * number + (500 if split == "dev" else 0)
             made = edited_frames(images, video_frames(rows, split, pictures, videos, own), own)
             out.mkdir(parents=True, exist_ok=True)
             part = file.with_suffix(".part.npz")
-            np.savez(part, images=made.images, video=made.video, edit=made.edit, single=made.single)
+            np.savez(part, **vars(made))
             part.replace(file)
             log.info("%d edited frames, %s, round %d of %d", len(made.video), split, number + 1, rounds)
         with np.load(file) as stored:
-            kept.append(Frames(stored["images"], stored["video"], stored["edit"], stored["single"]))
+            kept.append(Frames(**stored))
     return kept
 
 
@@ -216,8 +243,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="edited frames and checkpoints")
     parser.add_argument("--copy", type=Path, default=COPY_WEIGHTS, help="weights of the copy descriptor")
     parser.add_argument("--weights", type=Path, default=WEIGHTS, help="where the trained classifier goes")
-    parser.add_argument("--videos", type=int, default=1500, help="training videos a round")
-    parser.add_argument("--pictures", type=int, default=500, help="single pictures a round")
+    parser.add_argument("--videos", type=int, default=3000, help="training videos a round")
+    parser.add_argument("--pictures", type=int, default=1500, help="single pictures a round")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--threads", type=int, default=1)
@@ -231,7 +258,11 @@ def main() -> None:
     if args.only_frames:
         return
     copy = CopyDescriptor(args.copy)
-    run = args.out / hashlib.sha256(args.copy.read_bytes()).hexdigest()[:12]  # a new descriptor starts a new training
+    # Another descriptor, other frames or another schedule start a new training.
+    digest = hashlib.sha256(
+        args.copy.read_bytes() + str([args.videos, args.pictures, args.rounds, args.steps, args.seed]).encode()
+    )
+    run = args.out / digest.hexdigest()[:12]
     vectors, pairs = pooled(frames, copy, args.seed)
     held_out, questions = pooled(dev, copy, args.seed)
     net = train(vectors, pairs, run, steps=args.steps, seed=args.seed)
