@@ -20,8 +20,8 @@ MESSAGES = {
     LIBRARY_ALONE: "Add more videos to the library, then ask again.",
     NOTHING_TO_SEE: "Its pictures are black, plain or faded. Such pictures are left out of every comparison, because"
     " they look the same in unrelated videos.",
-    STILL: "The picture hardly changes from beginning to end, as that of a still image. Where it occurs"
-    " may be right, but which second matches which is a guess.",
+    STILL: "The picture hardly changes from beginning to end, as that of a still image. That is little to recognise,"
+    " and which second matches which would be a guess.",
     SHORT: "With less than 2 seconds there is little to recognise. A longer clip gives a surer answer.",
     LONG: "This is a long video: its candidates were looked for with some of its pictures only, so a copied span of a"
     " few seconds may have been missed. Ask with a shorter part to look closer.",
