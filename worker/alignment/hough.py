@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from worker.alignment.base import AlignerConfig, SimilarityMatrix
-from worker.alignment.lines import Line, longest_run, measure, refine
+from worker.alignment.lines import Line, Run, longest_run, measure, refine
 from worker.alignment.selection import Shortlist
 from worker.types import Segment
 
@@ -24,6 +24,7 @@ SLOPE_PENALTY = 0.15  # weight lost per octave of speed change, so that blocks a
 REVERSED_WEIGHT = 0.85
 MAX_FAILURES = 4  # lines in a row that lead to nothing new before the search ends
 LEAST_VOTES = 0.1  # fewer than what two or three weak matches cast
+MAX_RUNS = 8  # more of them on one line are not looked for
 CLAIM_SECONDS = 2.5  # votes this close to a line that was followed are spent
 
 
@@ -133,13 +134,35 @@ def _peel(shortlist: Shortlist, votes: _Votes) -> None:
             segment = measure(matrix, run, config)
             news = segment is not None and shortlist.add(segment)
         failures = 0 if news else failures + 1
-        times = matrix.query_times[[run.first, run.last]]
-        inside = (votes.query >= times[0]) & (votes.query <= times[1])
-        gone = alive & inside & (np.abs(votes.reference - run.line.at(votes.query)) <= CLAIM_SECONDS)
+        spent = [run, *_others(shortlist, run)] if news else [run]
+        gone = alive & np.logical_or.reduce([_claimed(matrix, votes, each) for each in spent])
         alive &= ~gone
         index = np.flatnonzero(gone)
         if len(index):
             tally -= np.bincount(votes.cells[:, index].ravel(), weights=weighted[:, index].ravel(), minlength=size + 1)
+
+
+def _others(shortlist: Shortlist, run: Run) -> list[Run]:
+    """Further runs on the line of one that was found: a copy with something else in its middle is two of them."""
+    matrix, config = shortlist.matrix, shortlist.config
+    score, found = run.trace.score.copy(), []
+    for _ in range(MAX_RUNS):
+        score[run.first : run.last + 1] = -1.0
+        again = longest_run(matrix, run.line, config, traced=replace(run.trace, score=score))
+        if again is None:
+            break
+        run = again
+        segment = measure(matrix, run, config)
+        if segment is not None and shortlist.add(segment):
+            found.append(run)
+    return found
+
+
+def _claimed(matrix: SimilarityMatrix, votes: _Votes, run: Run) -> NDArray[np.bool_]:
+    """Votes in the span of a run and near its line."""
+    first, last = matrix.query_times[[run.first, run.last]]
+    inside = (votes.query >= first) & (votes.query <= last)
+    return np.asarray(inside & (np.abs(votes.reference - run.line.at(votes.query)) <= CLAIM_SECONDS))
 
 
 def densest(offsets: Floats, weights: Floats, radius: float) -> float:

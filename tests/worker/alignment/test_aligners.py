@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.worker.alignment.planting import planted
-from worker.alignment import AlignerConfig, SimilarityMatrix, aligner_names, get_aligner
+from tests.worker.alignment.planting import Footage, planted
+from worker.alignment import AlignerConfig, SimilarityMatrix, aligner_names, get_aligner, similarity_matrix
 from worker.types import Segment
 
 CONFIG = AlignerConfig()
@@ -193,3 +193,16 @@ def test_a_matrix_with_nan_or_with_times_that_do_not_fit_is_refused() -> None:
         SimilarityMatrix.build(np.zeros((2, 2)), [0.0], [0.0, 1.0])
     with pytest.raises(ValueError, match="ascending"):
         SimilarityMatrix.build(np.zeros((2, 1)), [1.0, 0.0], [0.0])
+
+
+@pytest.mark.parametrize("middle", ["other footage", "nothing alike"])
+def test_a_copy_with_something_else_in_its_middle_is_found_on_both_sides_of_it(middle: str) -> None:
+    rng = np.random.default_rng(7)
+    source, other = (Footage(rng, 60).at(np.arange(60.0)) for _ in range(2))
+    scores = similarity_matrix(np.concatenate([source[:20], other[:20], source[40:]]), source)
+    if middle == "nothing alike":
+        scores[20:40] = 0
+    matrix = SimilarityMatrix.build(scores, np.arange(60.0), np.arange(60.0))
+    found = sorted(get_aligner("hough").align(matrix, AlignerConfig()), key=lambda s: s.query_start)
+    spans = [(s.query_start, s.query_end) for s in found]
+    assert spans == [pytest.approx((0, 20), abs=1), pytest.approx((40, 60), abs=1)]
