@@ -41,8 +41,8 @@ def _placed(look: View, side: Descriptors) -> tuple[NDArray[np.int64], NDArray[n
     """Rows of the video that the matrix shows for a look, and which of them the look has.
 
     A look may lack whole stretches (an inset that was there in one shot only). The frames of such a hole are shown as
-    uninformative ones: no span begins or ends in the middle of it. A copy that goes on behind the hole along the same
-    line is one span with the hole in it, as with black frames.
+    ones that resemble nothing, so that no span grows into it or across it. Uninformative they are not: aligners pass
+    over black frames, however many.
     """
     count = len(side.times)
     if len(look.rows) in (0, count):
@@ -71,8 +71,8 @@ def reading_matrix(reading: Reading, query: Descriptors, reference: Descriptors)
         scores,
         query.times[rows],
         reference.times[columns],
-        query_mask=query.informative[rows] & mine,
-        reference_mask=reference.informative[columns] & theirs,
+        query_mask=query.informative[rows],
+        reference_mask=reference.informative[columns],
         query_duration=query.duration,
         reference_duration=reference.duration,
     )

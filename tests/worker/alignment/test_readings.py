@@ -33,14 +33,17 @@ def region(vectors: FloatArray, rows: np.ndarray) -> View:
     return View("region 1", "region", rows, vectors[rows], box=(0.5, 0.5, 1.0, 1.0))
 
 
-def test_frames_of_a_hole_are_shown_as_uninformative_ones(rng: np.random.Generator, source: FloatArray) -> None:
+def test_frames_of_a_hole_resemble_nothing(rng: np.random.Generator, source: FloatArray) -> None:
     rows = np.r_[5:20, 35:50]
     query = video(Footage(rng, 60).at(np.arange(60.0)), region(source, rows))
     whole = video(source).looks()[0]
     matrix = reading_matrix(Reading(query.views[0], whole, 1.0), query, video(source))
     assert matrix.query_times.tolist() == query.times.tolist()  # the beginning, the hole and the end are there
     assert matrix.scores[rows] == pytest.approx(look_scores(query.views[0], whole))
-    assert np.flatnonzero(matrix.query_mask).tolist() == rows.tolist()
+    assert np.flatnonzero(matrix.scores.any(axis=1)).tolist() == rows.tolist()
+    assert matrix.query_mask.all()
+    spans = sorted((s.query_start, s.query_end) for s in HoughAligner().align(matrix, AlignerConfig()))
+    assert spans == [pytest.approx((4.5, 19.5), abs=0.6), pytest.approx((34.5, 49.5), abs=0.6)]
 
 
 def test_a_look_at_every_second_frame_has_no_holes(rng: np.random.Generator, source: FloatArray) -> None:
@@ -48,7 +51,7 @@ def test_a_look_at_every_second_frame_has_no_holes(rng: np.random.Generator, sou
     query = video(Footage(rng, 60).at(np.arange(60.0)), View("left half", "part", rows, source[rows]))
     matrix = reading_matrix(Reading(query.views[0], video(source).looks()[0], 1.0), query, video(source))
     assert matrix.query_times[:-1].tolist() == query.times[rows].tolist()  # what comes after the last is a hole
-    assert matrix.query_mask.tolist() == [True] * 30 + [False]
+    assert matrix.scores.any(axis=1).tolist() == [True] * 30 + [False]
 
 
 def test_a_span_keeps_out_of_the_holes_of_a_look(rng: np.random.Generator, source: FloatArray) -> None:
