@@ -71,6 +71,8 @@ class DecisionModel:
 
 
 CONTRAST_ENOUGH = 0.1
+EXACT_SHARE, EXACT_SECONDS, EXACT_SPEED = 0.9, 2.0, 0.1  # of frames by PDQ; seconds; octaves of speed change
+EXACT_SCORE = 0.75
 
 
 @lru_cache(maxsize=1)
@@ -165,6 +167,22 @@ def score(values: dict[str, float], model: DecisionModel) -> float:
     return 1.0 / (1.0 + math.exp(-min(max(logit, -60.0), 60.0)))
 
 
+def probability(values: dict[str, float], model: DecisionModel) -> float:
+    """The fitted score, but at least that of the exact tier where PDQ says that the pictures are the very same.
+
+    Exact: nearly all frames of two seconds or more, at their own speed. A short still copy says too little for the
+    fitted score; sure enough to show, it is not sure enough to act on.
+    """
+    fitted = score(values, model)
+    exact = (
+        values["hash"] >= EXACT_SHARE
+        and values["length"] >= math.log(EXACT_SECONDS)
+        and values["speed"] <= EXACT_SPEED
+        and values["other_look"] == 0.0
+    )
+    return max(fitted, EXACT_SCORE) if exact else fitted
+
+
 def _is_whole(coverage: float, duration: float, model: DecisionModel) -> bool:
     missing = (1.0 - coverage) * duration
     return coverage >= model.whole_coverage or (missing <= model.whole_slack_seconds and coverage >= 0.5)
@@ -199,7 +217,7 @@ def decide(
         return NO_MATCH
     model = model or bundled_decision()
     values = features(segments, query_duration, reference_duration)
-    value = score(values, model)
+    value = probability(values, model)
     query, reference = values["query_coverage"], values["reference_coverage"]
     relation = relation_of(query, reference, query_duration, reference_duration, model)
     return Verdict(value, relation, query, reference, _mostly_mirrored(segments), value >= model.accept_score)

@@ -18,7 +18,7 @@ from worker.alignment.decision import (
     bundled_decision,
     decide,
     features,
-    score,
+    probability,
     swap_segment,
     swap_verdict,
 )
@@ -71,7 +71,7 @@ def _likely(
     """The surest span, and those that would be believed without it."""
     if len(found) < 2:
         return found
-    each = [score(features([segment], query.duration, reference.duration), model) for segment in found]
+    each = [probability(features([segment], query.duration, reference.duration), model) for segment in found]
     return [s for s, value in zip(found, each, strict=True) if value >= min(LEAST_SEGMENT_SCORE, max(each))]
 
 

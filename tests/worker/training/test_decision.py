@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from worker.alignment.decision import FEATURES, DecisionModel, bundled_decision, score
+from worker.alignment.decision import FEATURES, DecisionModel, bundled_decision, probability, score
 from worker.training.decision import design, fit_decision, read_pairs
 
 
@@ -82,3 +82,11 @@ def test_the_bundled_decision_prefers_more_similar_and_longer_matches() -> None:
         row(similarity=0.7, density=1.0, length=3.0, contrast=0.3),
     )
     assert score(weak, model) < 0.5 < score(strong, model)
+
+
+def test_a_short_still_copy_is_shown_when_its_pictures_are_the_very_same() -> None:
+    model = bundled_decision()
+    still = row(similarity=0.5, density=1.0, length=0.75, hash=1.0, background=0.3)
+    assert score(still, model) < 0.5 <= probability(still, model) < 0.9
+    for less in ({"hash": 0.6}, {"length": 0.5}, {"speed": 1.0}, {"other_look": 1.0}):
+        assert probability(still | less, model) == score(still | less, model)
