@@ -93,14 +93,16 @@ def find_regions(images: NDArray[np.uint8]) -> list[Box]:
     across, down = _steps(luma), _steps(luma.transpose(0, 2, 1))  # of the transposed picture: level seams
     upright, level = [0, *_lines(*across), GRID - 1], [0, *_lines(*down), GRID - 1]
     found: list[tuple[float, tuple[int, int, int, int]]] = []
+    # One line bounds many rectangles, so each stretch of it is looked at once.
+    sides = {(x, y0, y1): _seam(*across, x, y0, y1) for x in upright for y0, y1 in combinations(level, 2)}
+    caps = {(y, x0, x1): _seam(*down, y, x0, x1) for y in level for x0, x1 in combinations(upright, 2)}
     for x0, x1 in combinations(upright, 2):
         for y0, y1 in combinations(level, 2):
             width, height = (x1 - x0) / GRID, (y1 - y0) / GRID
             if min(width, height) < LEAST_SIDE or not LEAST_AREA <= width * height <= LARGEST_AREA:
                 continue
-            seams = [_seam(*across, x0, y0, y1), _seam(*across, x1, y0, y1), _seam(*down, y0, x0, x1),
-                     _seam(*down, y1, x0, x1)]  # fmt: skip
-            inner = [s for s in seams if np.isfinite(s)]
+            seams = (sides[x0, y0, y1], sides[x1, y0, y1], caps[y0, x0, x1], caps[y1, x0, x1])
+            inner = [s for s in seams if s != np.inf]
             if min(inner) >= RIDGE:
                 found.append((float(np.mean(np.minimum(inner, CEILING))) + 0.2 * len(inner), (x0, y0, x1, y1)))
     return [_box(corners) for corners in _distinct(found)]
