@@ -5,7 +5,7 @@
 Per clip, in turn and ``--repeat`` times, medians are kept:
   decode    a plain PyAV loop over every frame, no conversion, PyAV's default threading (slices)
   decode*   the same with thread_type AUTO (frames and slices), which is what our decoder asks for: a harder baseline
-  embed     both embedders on the frames that ingest keeps: quality, copy, mirrored copy, semantic; frames in memory
+  embed     both embedders on the frames that ingest keeps: quality, copies in every look, semantic; frames in memory
   ingest    worker.indexing.index_video with everything: the sandboxed child, shots, embedding, pictures to a folder
   stored    with ``--database``: the same into the configured database (migrated), subtitles and rows included; the
             rows belong to model versions of their own and are removed afterwards
@@ -35,10 +35,11 @@ from worker.embedders.base import Embedder
 from worker.embedders.copy_descriptor import CopyDescriptor
 from worker.embedders.copy_quality import frame_quality
 from worker.embedders.registry import load_copy, load_semantic
+from worker.fingerprints import Fingerprinter
 from worker.indexing import BATCH, index_video
 from worker.media.errors import MediaError
 from worker.media.stream import open_frames
-from worker.types import ByteImage
+from worker.types import SampledFrame
 
 ROOT = Path(__file__).resolve().parent.parent
 SUFFIXES = {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".flv", ".gif"}
@@ -80,14 +81,16 @@ def decode_alone(path: Path, thread_type: str | None) -> int:
         return sum(1 for _ in container.decode(stream))
 
 
-def embed_alone(images: list[ByteImage], semantic: Embedder, copy: CopyDescriptor) -> None:
+def embed_alone(frames: list[SampledFrame], semantic: Embedder, copy: CopyDescriptor) -> None:
     """The calls of worker.indexing.Indexer, in its batches."""
-    for start in range(0, len(images), BATCH):
-        part = images[start : start + BATCH]
-        frame_quality(part)
-        copy.encode_frames(part)
-        copy.encode_mirrored(part)
-        semantic.encode_frames(part)
+    seconds = frames[-1].time if frames else 0.0
+    fingerprinter = Fingerprinter(copy, "library", seconds)
+    for start in range(0, len(frames), BATCH):
+        part = frames[start : start + BATCH]
+        images = [frame.image for frame in part]
+        fingerprinter.add(part, frame_quality(images))
+        semantic.encode_frames(images)
+    fingerprinter.finish(seconds)
 
 
 def whole_pass(path: Path, semantic: Embedder, copy: CopyDescriptor) -> float:
@@ -156,13 +159,13 @@ def storing(semantic: Embedder, copy: CopyDescriptor, folders: tuple[Path, Path]
 def measure(path: Path, repeat: int, semantic: Embedder, copy: CopyDescriptor, store: Store | None) -> Clip:
     """Raises MediaError when ingest refuses the file."""
     with open_frames(path) as stream:
-        images = [frame.image for frame in stream]
+        frames = list(stream)
         frames_ingest = stream.frames_decoded
-    clip = Clip(path.name, decode_alone(path, None), frames_ingest, len(images))
+    clip = Clip(path.name, decode_alone(path, None), frames_ingest, len(frames))
     kinds: dict[str, Callable[[], float]] = {
         "decode": lambda: timed(lambda: decode_alone(path, None)),
         "decode*": lambda: timed(lambda: decode_alone(path, "AUTO")),
-        "embed": lambda: timed(lambda: embed_alone(images, semantic, copy)),
+        "embed": lambda: timed(lambda: embed_alone(frames, semantic, copy)),
         "ingest": lambda: whole_pass(path, semantic, copy),
     }
     if store is not None:

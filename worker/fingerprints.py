@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,7 +30,9 @@ class Fingerprinter:
         self._open: list[SampledFrame] = []
         self.quality: list[float] = []
 
-    def add(self, frames: Sequence[SampledFrame]) -> None:
+    def add(self, frames: Sequence[SampledFrame], quality: Iterable[float]) -> None:
+        """``quality``: ``frame_quality`` of each of the frames, which a caller may need as well."""
+        self.quality += map(float, quality)
         for frame in frames:
             fits = not self._open or self._open[-1].image.shape == frame.image.shape
             if self._open and (frame.starts_shot or not fits or len(self._open) == BATCH):
@@ -40,9 +42,7 @@ class Fingerprinter:
     def _flush(self) -> None:
         frames, self._open = self._open, []
         if frames:
-            images = [f.image for f in frames]
-            self.quality += frame_quality(np.stack(images)).tolist()
-            self._views.add(images, [f.time for f in frames])
+            self._views.add([f.image for f in frames], [f.time for f in frames])
 
     def finish(self, duration: float) -> Descriptors:
         self._flush()
@@ -73,7 +73,7 @@ def fingerprint(
         expected = max(stream.facts.duration_seconds, 0.1)
         fingerprinter = Fingerprinter(copy, role, expected)
         for frame in stream:
-            fingerprinter.add([frame])
+            fingerprinter.add([frame], frame_quality(frame.image[None]))
             on_progress(min(frame.time / expected, 1.0))
         found = fingerprinter.finish(stream.duration_seconds)
     if not len(found.times):

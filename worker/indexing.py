@@ -14,7 +14,7 @@ import numpy as np
 from worker.alignment import Descriptors
 from worker.embedders.base import Embedder
 from worker.embedders.copy_descriptor import CopyDescriptor
-from worker.embedders.copy_quality import frame_quality, informative_frames
+from worker.embedders.copy_quality import frame_quality
 from worker.fingerprints import Fingerprinter
 from worker.media.errors import MediaError
 from worker.media.pictures import StoryboardWriter, write_poster, write_thumbnail
@@ -36,7 +36,6 @@ class Indexed:
     clips: list[tuple[ClipWindow, FloatArray]] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
     quality: list[float] = field(default_factory=list)
-    informative: list[bool] = field(default_factory=list)  # made of the qualities when the video is over
     fingerprint: Descriptors | None = None  # in every look; None without a copy descriptor
 
 
@@ -94,7 +93,7 @@ class Indexer:
         result, first = self.result, len(self.result.times)
         quality = frame_quality(images)
         if self._fingerprinter is not None:
-            self._fingerprinter.add(frames)
+            self._fingerprinter.add(frames, quality)
         if self._semantic is not None:
             self._vectors.update(enumerate(self._semantic.encode_frames(images), start=first))
         for row, (frame, q) in enumerate(zip(frames, quality, strict=True), start=first):
@@ -119,7 +118,6 @@ class Indexer:
         self.result.duration = stream.duration_seconds
         self._close(self._windower.finish(stream.duration_seconds))
         self.result.shots = list(stream.shots)
-        self.result.informative = informative_frames(self.result.quality)
         if not self.result.times:
             raise MediaError("damaged", detail="no frame came out of the decoder")
         if self._fingerprinter is not None:

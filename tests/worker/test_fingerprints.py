@@ -12,6 +12,7 @@ from tests.worker.alignment.planting import Footage
 from worker.alignment import Descriptors, View, background_penalty, match_pair, unit, with_penalties
 from worker.detection.keyframes import budget
 from worker.embedders.copy_descriptor import CopyDescriptor, CopyNet
+from worker.embedders.copy_quality import frame_quality
 from worker.fingerprints import BATCH, Fingerprinter, fingerprint, key_frames
 from worker.training.copy_release import release
 from worker.types import FloatArray, SampledFrame
@@ -38,7 +39,8 @@ def frames(count: int, cuts: tuple[int, ...] = (), black: tuple[int, ...] = ()) 
 def described(some: list[SampledFrame], copy: CopyDescriptor, pushes: int, role: str = "query") -> Descriptors:
     fingerprinter = Fingerprinter(copy, role, len(some) / 2)  # type: ignore[arg-type]
     for start in range(0, len(some), pushes):
-        fingerprinter.add(some[start : start + pushes])
+        part = some[start : start + pushes]
+        fingerprinter.add(part, frame_quality([frame.image for frame in part]))
     return fingerprinter.finish(len(some) / 2)
 
 

@@ -156,21 +156,6 @@ class CopyDescriptor:
         (``find_borders`` on frames spread over it), so that every part is cut alike; otherwise those of the frames
         given are used. Raises ValueError for anything that is not 8-bit RGB.
         """
-        return self._encode(images, borders, mirror=False)
-
-    def encode_mirrored(self, images: Frames, borders: Borders | None = None) -> FloatArray:
-        """As ``encode_frames``, of the frames flipped left to right."""
-        return self._encode(images, borders, mirror=True)
-
-    def encode_squares(self, squares: Tensor) -> FloatArray:
-        """(N, 3, 96, 96) in [0, 1], as ``to_square`` gives them -> (N, 128) float32 unit rows; nothing is trimmed."""
-        out = np.empty((len(squares), DIM), np.float32)
-        with torch.inference_mode():
-            for start in range(0, len(squares), BATCH):
-                out[start : start + BATCH] = self._net(squares[start : start + BATCH]).numpy()
-        return out
-
-    def _encode(self, images: Frames, borders: Borders | None, *, mirror: bool) -> FloatArray:
         _check(images)
         if borders is None:
             images = copy_borders.trim_borders(images)
@@ -179,14 +164,21 @@ class CopyDescriptor:
         else:
             images = [borders.crop(image) for image in images]
         out = np.empty((len(images), DIM), np.float32)
+        for start in range(0, len(images), BATCH):
+            part = images[start : start + BATCH]
+            if isinstance(part, np.ndarray):
+                x = to_square(part)
+            else:
+                x = torch.cat([to_square(image[None]) for image in part])
+            out[start : start + len(part)] = self.encode_squares(x)
+        return out
+
+    def encode_squares(self, squares: Tensor) -> FloatArray:
+        """(N, 3, 96, 96) in [0, 1], as ``to_square`` gives them -> (N, 128) float32 unit rows; nothing is trimmed."""
+        out = np.empty((len(squares), DIM), np.float32)
         with torch.inference_mode():
-            for start in range(0, len(images), BATCH):
-                part = images[start : start + BATCH]
-                if isinstance(part, np.ndarray):
-                    x = to_square(part)
-                else:
-                    x = torch.cat([to_square(image[None]) for image in part])
-                out[start : start + len(part)] = self._net(x.flip(-1) if mirror else x).numpy()
+            for start in range(0, len(squares), BATCH):
+                out[start : start + BATCH] = self._net(squares[start : start + BATCH]).numpy()
         return out
 
 

@@ -164,8 +164,3 @@ def hamming(a: Hashes, b: Hashes) -> Distances:
     for word in range(left.shape[1]):
         out += np.bitwise_count(left[:, word, None] ^ right[None, :, word])
     return out
-
-
-def is_exact(a: Hashes, b: Hashes) -> NDArray[np.bool_]:
-    """(N, 32), (M, 32) -> (N, M): within the published distance of the same picture."""
-    return np.asarray(hamming(a, b) <= EXACT_DISTANCE)

@@ -68,13 +68,6 @@ def test_a_batch_and_single_frames_agree(untrained: CopyDescriptor) -> None:
     assert untrained.encode_frames(frames, NO_BORDERS) == pytest.approx(singly, abs=1e-5)
 
 
-def test_mirrored_means_flipped_left_to_right(untrained: CopyDescriptor) -> None:
-    frames = np.stack([scene(i) for i in range(3)])
-    flipped = np.ascontiguousarray(frames[:, :, ::-1])
-    assert untrained.encode_mirrored(frames) == pytest.approx(untrained.encode_frames(flipped), abs=1e-3)
-    assert np.abs(untrained.encode_mirrored(frames) - untrained.encode_frames(frames)).max() > 0.01
-
-
 def test_bars_are_trimmed_by_default_and_given_borders_are_obeyed(untrained: CopyDescriptor) -> None:
     frames = np.stack([scene(i) for i in range(4)])
     barred = np.pad(frames, ((0, 0), (48, 48), (0, 0), (0, 0)))
