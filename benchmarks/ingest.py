@@ -112,7 +112,7 @@ def storing(semantic: Embedder, copy: CopyDescriptor, folders: tuple[Path, Path]
     from apps.videos import indexing
     from apps.videos.models import Video
     from worker.media.subtitles import extract_subtitles
-    from worker.tasks.vectors import store_clips, store_frames
+    from worker.tasks.vectors import store_clips, store_fingerprint
 
     versions = [
         ModelVersion.objects.create(
@@ -134,7 +134,7 @@ def storing(semantic: Embedder, copy: CopyDescriptor, folders: tuple[Path, Path]
                 subtitles=[(c.start, c.end, c.text, c.language) for c in result.cues],
             )
             store_clips(index, video, versions[0], result)
-            store_frames(index, video, versions[1], result)
+            store_fingerprint(index, video, versions[1], result.fingerprint)
             indexing.video_mark_ready(video_id=video.id)
 
     def store(path: Path) -> float:

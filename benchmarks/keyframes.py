@@ -33,9 +33,8 @@ from worker.detection.coverage import local_maxima, pooled, spans_of, thinned
 from worker.detection.keyframes import KeyframeSelector, budget
 from worker.embedders.copy_borders import NO_BORDERS
 from worker.embedders.copy_descriptor import WEIGHTS, CopyDescriptor
-from worker.embedders.copy_quality import frame_quality
+from worker.embedders.copy_quality import frame_quality, informative_frames
 from worker.evaluation.copies import Box, vcsl_scores
-from worker.indexing import informative_frames
 
 Rng = np.random.Generator
 Times = NDArray[np.float64]
