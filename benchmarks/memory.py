@@ -119,7 +119,8 @@ def index_one(video: Path, folder: Path) -> dict[str, Any]:
     started = time.perf_counter()
     result = index_video(video, semantic=semantic, copy=copy, folder=folder / "derived")
     seconds = time.perf_counter() - started
-    numbers = 2 * len(result.copies) * copy.spec.dim + len(result.clips) * semantic.spec.dim
+    looks = result.fingerprint.looks() if result.fingerprint else ()
+    numbers = sum(look.vectors.size for look in looks) + len(result.clips) * semantic.spec.dim
     return {
         "seconds": round(seconds, 1),
         "video_seconds": round(result.duration, 1),
