@@ -24,12 +24,19 @@ from rest_framework.views import APIView
 from apps.api.paging import Pages
 from apps.api.permissions import MayAdminister, MayReview
 from apps.core.exceptions import NotFound
-from apps.duplicates.evidence import Evidence, Pair
+from apps.duplicates.groups.selectors import decision_list, group_get, group_list
+from apps.duplicates.library.scans import Scan, scan_latest, scan_of, scan_start
 from apps.duplicates.models import DuplicateGroup, ReviewDecision
-from apps.duplicates.reviews import NOTHING_DELETED, Reviewed
-from apps.duplicates.scans import Scan, scan_latest, scan_of, scan_start
-from apps.duplicates.selectors import decision_list, group_evidence, group_get, group_list
-from apps.duplicates.services import decision_undo, group_confirm, group_dismiss, group_keep, pair_decide
+from apps.duplicates.review.decisions import (
+    NOTHING_DELETED,
+    Reviewed,
+    decision_undo,
+    group_confirm,
+    group_dismiss,
+    group_keep,
+    pair_decide,
+)
+from apps.duplicates.review.evidence import Evidence, Pair, group_evidence
 
 
 class ResolveSerializer(serializers.Serializer[Any]):

@@ -21,10 +21,12 @@ from rest_framework.views import APIView
 from apps.api.permissions import MayLook, MayUpload
 from apps.api.uploads import person
 from apps.core.exceptions import Conflict, InvalidInput, NotFound
+from apps.duplicates.lookups.answers import lookup_answer
+from apps.duplicates.lookups.asking import lookup_create
+from apps.duplicates.lookups.files import lookup_add_to_library, lookup_delete
+from apps.duplicates.lookups.receiving import lookup_receive
+from apps.duplicates.lookups.selectors import lookup_get
 from apps.duplicates.models import Lookup
-from apps.duplicates.receiving import lookup_receive
-from apps.duplicates.selectors import lookup_answer, lookup_get
-from apps.duplicates.services import lookup_add_to_library, lookup_create, lookup_delete
 from apps.videos.models import Upload
 from apps.videos.uploads import upload_get
 

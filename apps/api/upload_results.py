@@ -28,7 +28,7 @@ def _video(upload: Upload) -> UUID:
 
 
 def _lookup(upload: Upload) -> UUID:
-    from apps.duplicates.services import lookup_create
+    from apps.duplicates.lookups.asking import lookup_create
 
     lookup = lookup_create(
         path=upload.path,

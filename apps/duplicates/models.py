@@ -67,7 +67,7 @@ class DuplicateGroup(BaseModel):
     """What a reviewer decides at once: videos that are copies of each other, or a pair with another relation.
 
     Only ``copies`` and ``shared_asset`` may have more than two members: containment and shared footage do not carry
-    over from one pair to the next. Rows are rebuilt from matches and decisions (apps.duplicates.groups); the
+    over from one pair to the next. Rows are rebuilt from matches and decisions (apps.duplicates.groups.rebuild); the
     decisions are the truth.
     """
 
@@ -171,7 +171,7 @@ class Lookup(BaseModel):
     matches: models.JSONField[list[Any], list[Any]] = models.JSONField(default=list)
     note = models.CharField(
         max_length=32, blank=True, db_default=""
-    )  # a code of apps.duplicates.notes: what makes the answer weak
+    )  # a code of apps.duplicates.lookups.notes: what makes the answer weak
     expires_at = models.DateTimeField(db_index=True)
 
     def __str__(self) -> str:

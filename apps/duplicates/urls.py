@@ -1,6 +1,8 @@
 from django.urls import path
 
-from apps.duplicates import library_views, picture_views, views
+from apps.duplicates import views
+from apps.duplicates.library import pages as library_views
+from apps.duplicates.pictures import pages as picture_views
 
 app_name = "duplicates"
 urlpatterns = [

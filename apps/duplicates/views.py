@@ -17,26 +17,18 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from apps.accounts.permissions import look_required, may_upload, review_required
 from apps.core.exceptions import InvalidInput, NotFound, VSearchError
 from apps.core.timespan import parse_timecode
-from apps.duplicates.evidence import Evidence
-from apps.duplicates.library_views import scan_context
-from apps.duplicates.lookup_pages import query_stream_url, shown_matches
-from apps.duplicates.lookups import asked_with
+from apps.duplicates.groups.selectors import group_counts, group_get, group_kind_counts, group_list
+from apps.duplicates.library.pages import scan_context
+from apps.duplicates.lookups.answers import asked_with, lookup_answer, videos_compared
+from apps.duplicates.lookups.asking import lookup_create
+from apps.duplicates.lookups.files import lookup_add_to_library
+from apps.duplicates.lookups.receiving import lookup_receive
+from apps.duplicates.lookups.selectors import lookup_get, lookup_list
+from apps.duplicates.lookups.shown import query_stream_url, shown_matches
 from apps.duplicates.models import DuplicateGroup, Lookup
-from apps.duplicates.receiving import lookup_receive
-from apps.duplicates.review_forms import review_apply
-from apps.duplicates.reviews import NOTHING_DELETED
-from apps.duplicates.selectors import (
-    group_counts,
-    group_evidence,
-    group_get,
-    group_kind_counts,
-    group_list,
-    lookup_answer,
-    lookup_get,
-    lookup_list,
-    videos_compared,
-)
-from apps.duplicates.services import lookup_add_to_library, lookup_create
+from apps.duplicates.review.decisions import NOTHING_DELETED
+from apps.duplicates.review.evidence import Evidence, group_evidence
+from apps.duplicates.review.forms import review_apply
 from apps.videos.selectors import VideoFilters, video_list
 from apps.videos.storage import CONTENT_TYPES, VIDEO_EXTENSIONS, extension_of
 from apps.videos.streaming import send_file
@@ -160,7 +152,7 @@ def lookup_page(request: HttpRequest, lookup_id: UUID) -> HttpResponse:
 
     - lookup: the row (state waiting|running|done|failed, failure, video, file_name, expires_at)
     - answer: the body of the API (stage, percent, seconds_left, verdict in words, duration)
-    - matches: ShownMatch list (apps.duplicates.lookup_pages), best first, each with segments and a timeline
+    - matches: ShownMatch list (apps.duplicates.lookups.shown), best first, each with segments and a timeline
     - finished: done or failed, so nothing needs to be asked again
     - steps: (words, done|now|later) of each stage; compared: how many library videos there were to compare with
     - mine: what the asked video is called beside its player
@@ -205,7 +197,7 @@ def review_page(request: HttpRequest) -> HttpResponse:
     - page: a Django page of DuplicateGroup (kind, state, score, members.all, proposed_keeper, keeper)
     - state, kind: what is shown ("" is every kind)
     - states, kinds: (value, words, how many groups) to choose from
-    - scan: the latest apps.duplicates.scans.Scan or None; may_scan: the button that starts one works
+    - scan: the latest apps.duplicates.library.scans.Scan or None; may_scan: the button that starts one works
     """
     state = request.GET.get("state") or DuplicateGroup.State.OPEN
     kind = request.GET.get("kind", "")
@@ -231,12 +223,12 @@ def review_page(request: HttpRequest) -> HttpResponse:
 def group_page(request: HttpRequest, group_id: UUID) -> HttpResponse:
     """GET: duplicates/group.html with
 
-    - evidence: apps.duplicates.evidence.Evidence (group, members, pairs with segments and timelines, reasons,
+    - evidence: apps.duplicates.review.evidence.Evidence (group, members, pairs with segments and timelines, reasons,
       history, undo_id)
     - pair: the one to compare now (``?pair=`` number, else the weakest), or None; pair_number
     - notice: that no file is deleted; next_group: the next one to review, or None; open_count
 
-    POST: the buttons of apps.duplicates.review_forms (action=confirm|keep|dismiss|dismiss_pair|undo, every shown
+    POST: the buttons of apps.duplicates.review.forms (action=confirm|keep|dismiss|dismiss_pair|undo, every shown
     member as "member", and keeper, first and second, or decision), then back to the group, or to the list when it
     is no more.
     """

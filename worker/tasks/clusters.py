@@ -9,7 +9,7 @@ import numpy as np
 from django.db import transaction
 from numpy.typing import NDArray
 
-from apps.duplicates.clusters import ClusterParameters, cluster_run_finish, parameters_from
+from apps.duplicates.library.clusters import ClusterParameters, cluster_run_finish, parameters_from
 from apps.duplicates.models import ClusterRun, VideoMatch
 from apps.embeddings.models import ModelVersion
 from apps.embeddings.selectors import model_version_serving

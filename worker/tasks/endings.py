@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import transaction
 
 from apps.core.models import Job
-from apps.duplicates.services import lookup_mark_failed
+from apps.duplicates.lookups.states import lookup_mark_failed
 from apps.embeddings.models import ModelVersion
 from apps.training.services import candidate_mark_idle, dataset_mark_failed, run_mark_failed
 from apps.videos.indexing import video_mark_failed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from apps.duplicates.services import lookups_expire
+from apps.duplicates.lookups.files import lookups_expire
 from apps.search.services import snapshots_purge
 from apps.videos.uploads import uploads_expire
 from vsearch.celery import app

@@ -11,10 +11,11 @@ import numpy as np
 from django.db import transaction
 
 from apps.core.exceptions import InvalidInput
-from apps.duplicates import notes
+from apps.duplicates.groups.matches import FoundMatch
+from apps.duplicates.lookups import notes
+from apps.duplicates.lookups.states import lookup_mark_done, lookup_mark_failed, lookup_mark_progress
 from apps.duplicates.models import Lookup, Relation
-from apps.duplicates.pictures import Drawn
-from apps.duplicates.services import FoundMatch, lookup_mark_done, lookup_mark_failed, lookup_mark_progress
+from apps.duplicates.pictures.similarity import Drawn
 from apps.embeddings.models import ModelVersion
 from apps.embeddings.selectors import model_version_serving
 from apps.videos.models import Video
@@ -45,7 +46,7 @@ class LookupResult:
     sha256: str
     duration_seconds: float
     found: list[FoundMatch]
-    note: str = ""  # a code of apps.duplicates.notes
+    note: str = ""  # a code of apps.duplicates.lookups.notes
     pictures: list[Drawn] = field(default_factory=list)
 
 

@@ -14,8 +14,9 @@ from django.db import transaction
 from numpy.typing import NDArray
 
 from apps.core.models import Job
+from apps.duplicates.groups.matches import FoundMatch, matches_prune, matches_replace
+from apps.duplicates.groups.rebuild import groups_rebuild
 from apps.duplicates.models import VideoMatch
-from apps.duplicates.services import FoundMatch, groups_rebuild, matches_prune, matches_replace
 from apps.embeddings.models import ModelVersion
 from apps.embeddings.rows import Hit
 from apps.embeddings.selectors import model_version_serving

@@ -10,9 +10,9 @@ import numpy as np
 from django.db import transaction
 from PIL import Image
 
+from apps.duplicates.groups.matches import FoundMatch
 from apps.duplicates.models import MatrixPicture
-from apps.duplicates.pictures import Drawn, pair_picture_store
-from apps.duplicates.services import FoundMatch
+from apps.duplicates.pictures.similarity import Drawn, pair_picture_store
 from apps.videos.models import Video
 from vsearch.celery import app
 from worker.alignment import Descriptors

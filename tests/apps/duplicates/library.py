@@ -7,7 +7,7 @@ from itertools import count
 from types import SimpleNamespace
 from uuid import UUID
 
-from apps.duplicates.matches import CopiedSpan, FoundMatch, matches_replace
+from apps.duplicates.groups.matches import CopiedSpan, FoundMatch, matches_replace
 from apps.duplicates.models import DuplicateGroup, VideoMatch
 from apps.embeddings.models import ModelVersion
 from apps.videos.models import Video

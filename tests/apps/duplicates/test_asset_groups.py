@@ -10,17 +10,12 @@ from django.contrib.auth.models import Permission
 from django.urls import reverse
 
 from apps.core.exceptions import InvalidInput
-from apps.duplicates.assets import found_assets
+from apps.duplicates.groups.asset_queries import found_assets
+from apps.duplicates.groups.rebuild import groups_rebuild
+from apps.duplicates.lookups.asking import lookup_create
+from apps.duplicates.lookups.states import lookup_mark_done
 from apps.duplicates.models import Lookup, Relation, ReviewDecision
-from apps.duplicates.services import (
-    decision_undo,
-    group_confirm,
-    group_dismiss,
-    group_keep,
-    groups_rebuild,
-    lookup_create,
-    lookup_mark_done,
-)
+from apps.duplicates.review.decisions import decision_undo, group_confirm, group_dismiss, group_keep
 from tests.apps.duplicates.library import found, groups, ids, make_version, make_video, match, span
 
 pytestmark = pytest.mark.django_db

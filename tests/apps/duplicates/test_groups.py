@@ -4,9 +4,9 @@ from itertools import pairwise
 
 import pytest
 
-from apps.duplicates.groups import groups_rebuild
+from apps.duplicates.groups.rebuild import groups_rebuild
 from apps.duplicates.models import DuplicateGroup, VideoMatch
-from apps.duplicates.reviews import decision_undo, group_confirm, group_dismiss, pair_dismiss
+from apps.duplicates.review.decisions import decision_undo, group_confirm, group_dismiss, pair_dismiss
 from apps.embeddings.models import ModelVersion
 from apps.videos.models import Video
 from tests.apps.duplicates.library import found, groups, ids, make_version, make_video, match

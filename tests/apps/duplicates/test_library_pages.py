@@ -15,9 +15,9 @@ from django.utils import timezone
 
 from apps.core.exceptions import InvalidInput
 from apps.core.models import Job
-from apps.duplicates.clusters import ClusterParameters, cluster_run_create, parameters_from
+from apps.duplicates.library.clusters import ClusterParameters, cluster_run_create, parameters_from
+from apps.duplicates.library.scans import scan_latest, scan_start
 from apps.duplicates.models import ClusterRun, DuplicateGroup, MatrixPicture, VideoMatch
-from apps.duplicates.scans import scan_latest, scan_start
 from tests.apps.duplicates.library import groups, ids, make_version, make_video
 from tests.apps.duplicates.planted import edited, planted_video, random_frames
 from vsearch.jobs import JobKind, enqueue

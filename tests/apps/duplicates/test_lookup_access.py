@@ -7,8 +7,10 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
 from apps.core.models import Job
+from apps.duplicates.groups.rebuild import groups_rebuild
+from apps.duplicates.lookups.files import lookups_folder
+from apps.duplicates.lookups.states import lookup_mark_done
 from apps.duplicates.models import Lookup
-from apps.duplicates.services import groups_rebuild, lookup_mark_done, lookups_folder
 from apps.videos.models import Video
 from tests.apps.duplicates.library import found, groups, ids, make_version, make_video, match
 

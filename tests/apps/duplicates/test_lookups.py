@@ -13,9 +13,10 @@ from django.utils import timezone
 from apps.core.exceptions import Conflict, InvalidInput, NotFound
 from apps.core.models import Job
 from apps.core.services import job_cancel
+from apps.duplicates.lookups.answers import lookup_answer
+from apps.duplicates.lookups.asking import lookup_create
+from apps.duplicates.lookups.files import lookup_add_to_library, lookups_expire, lookups_folder
 from apps.duplicates.models import Lookup, VideoMatch
-from apps.duplicates.selectors import lookup_answer
-from apps.duplicates.services import lookup_add_to_library, lookup_create, lookups_expire, lookups_folder
 from apps.embeddings.models import FrameEmbedding
 from apps.embeddings.vector_index import PgVectorIndex
 from apps.videos.models import Video

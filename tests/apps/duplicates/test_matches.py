@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 from django.db import DatabaseError, connection
 
-from apps.duplicates.matches import matches_replace
+from apps.duplicates.groups.matches import matches_replace
 from apps.duplicates.models import MatchedSegment, VideoMatch
 from tests.apps.duplicates.library import found, make_version, make_video, span
 

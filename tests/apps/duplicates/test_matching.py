@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from apps.core.models import Job
+from apps.duplicates.groups.rebuild import groups_rebuild
 from apps.duplicates.models import DuplicateGroup, VideoMatch
-from apps.duplicates.services import group_dismiss, groups_rebuild
+from apps.duplicates.review.decisions import group_dismiss
 from apps.embeddings.models import ModelVersion
 from tests.apps.duplicates.library import groups, ids, make_version
 from tests.apps.duplicates.planted import edited, planted_video, random_frames, store

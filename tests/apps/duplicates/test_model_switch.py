@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from apps.duplicates.models import DuplicateGroup, VideoMatch
-from apps.duplicates.services import group_confirm, group_dismiss
+from apps.duplicates.review.decisions import group_confirm, group_dismiss
 from apps.embeddings.models import ModelVersion
 from apps.embeddings.services import model_version_promote, model_version_register
 from tests.apps.duplicates.library import groups, ids

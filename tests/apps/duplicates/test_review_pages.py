@@ -7,8 +7,8 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.urls import reverse
 
+from apps.duplicates.groups.rebuild import groups_rebuild
 from apps.duplicates.models import DuplicateGroup, ReviewDecision
-from apps.duplicates.services import groups_rebuild
 from tests.apps.duplicates.library import found, groups, ids, make_version, make_video, match, span
 
 pytestmark = pytest.mark.django_db

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.duplicates.shared_assets import Shared, families, lies_in, shared_assets, shared_spans, union
+from apps.duplicates.groups.shared_assets import Shared, families, lies_in, shared_assets, shared_spans, union
 
 INTRO = (0.0, 10.0)
 

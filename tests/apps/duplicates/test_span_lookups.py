@@ -12,9 +12,8 @@ from django.urls import reverse
 from apps.core.exceptions import InvalidInput
 from apps.core.models import Job
 from apps.core.timespan import parse_timecode
-from apps.duplicates.lookups import span_checked
+from apps.duplicates.lookups.asking import lookup_create, span_checked
 from apps.duplicates.models import Lookup, MatrixPicture
-from apps.duplicates.services import lookup_create
 from apps.embeddings.models import FrameEmbedding
 from tests.apps.duplicates.library import make_version, make_video
 from tests.apps.duplicates.planted import edited, planted_video, random_frames

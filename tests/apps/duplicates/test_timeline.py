@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from apps.duplicates.timeline import Span, timeline
+from apps.duplicates.pictures.timeline import Span, timeline
 from apps.duplicates.wording import overall_words, span_words
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from apps.duplicates.answers import answer_matches
-from apps.duplicates.notes import INSTEAD, note_message
+from apps.duplicates.lookups.answers import answer_matches
+from apps.duplicates.lookups.notes import INSTEAD, note_message
 from apps.duplicates.wording import overall_words, span_words
 from apps.embeddings.models import ModelVersion
 from apps.embeddings.selectors import model_version_serving

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from apps.core.models import Job
-from apps.duplicates.scans import scan_start
+from apps.duplicates.library.scans import scan_start
 
 POLL_SECONDS = 1.0
 

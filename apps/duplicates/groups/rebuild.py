@@ -1,10 +1,10 @@
 """Rebuilds duplicate groups from what is known: matches between videos and decisions of people.
 
 Matches and decisions are the truth, groups are made of them, so a rebuild can run at any time and as often as one
-likes. Every flagged pair ends in some group: near-duplicate pairs together (apps.duplicates.grouping), pairs that do
-not fit into one, containment and shared footage as groups of two, and pairs that share nothing but an intro or an
-advert as one group an asset (apps.duplicates.shared_assets). What was decided stays decided: confirmed pairs hold
-together whatever the matcher says now, dismissed pairs stay dismissed.
+likes. Every flagged pair ends in some group: near-duplicate pairs together (near_duplicates), pairs that do not fit
+into one, containment and shared footage as groups of two, and pairs that share nothing but an intro or an advert as
+one group an asset (shared_assets). Decisions hold: confirmed pairs stay together whatever the matcher says now,
+dismissed pairs stay dismissed.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from uuid import UUID
 
 from django.db import transaction
 
-from apps.duplicates.assets import COPY_RELATIONS, assets_among
-from apps.duplicates.group_rows import rows_write
-from apps.duplicates.grouping import Edge, group_pairs
-from apps.duplicates.locks import GROUPS, take_turns
+from apps.duplicates.groups.asset_queries import COPY_RELATIONS, assets_among
+from apps.duplicates.groups.locks import GROUPS, take_turns
+from apps.duplicates.groups.near_duplicates import Edge, group_pairs
+from apps.duplicates.groups.rows import rows_write
+from apps.duplicates.groups.shared_assets import Asset
+from apps.duplicates.groups.verdicts import verdicts_latest
+from apps.duplicates.groups.wanted import Members, PairMatch, Wanted
 from apps.duplicates.models import DuplicateGroup, Relation, ReviewDecision, VideoMatch
-from apps.duplicates.shared_assets import Asset
-from apps.duplicates.verdicts import verdicts_latest
-from apps.duplicates.wanted import Members, PairMatch, Wanted
 from apps.embeddings.models import ModelVersion
 from apps.videos.models import Video
 

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from apps.accounts.permissions import administer_required, may_administer, review_required
 from apps.core.exceptions import NotFound, VSearchError
-from apps.duplicates.clusters import (
+from apps.duplicates.library.clusters import (
     METHODS,
     METRICS,
     SHOWN_CLUSTERS,
@@ -24,7 +24,7 @@ from apps.duplicates.clusters import (
     parameters_from,
     shown_clusters,
 )
-from apps.duplicates.scans import scan_latest, scan_start
+from apps.duplicates.library.scans import scan_latest, scan_start
 
 RUNS_SHOWN = 10
 

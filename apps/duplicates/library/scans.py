@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.core.models import Job
-from apps.duplicates.locks import SCANS, take_turns
+from apps.duplicates.groups.locks import SCANS, take_turns
 from vsearch.jobs import JobKind, enqueue
 
 ACTIVE = (Job.State.QUEUED, Job.State.RUNNING)

@@ -8,10 +8,10 @@ from uuid import UUID
 from django.conf import settings
 from django.db.models import Q
 
-from apps.duplicates.matches import FoundMatch
+from apps.duplicates.groups.matches import FoundMatch
+from apps.duplicates.groups.shared_assets import Asset, Shared, lies_in, shared_assets, shared_spans
+from apps.duplicates.groups.wanted import Members, PairMatch
 from apps.duplicates.models import MatchedSegment, Relation, VideoMatch
-from apps.duplicates.shared_assets import Asset, Shared, lies_in, shared_assets, shared_spans
-from apps.duplicates.wanted import Members, PairMatch
 from apps.embeddings.models import ModelVersion
 
 COPY_RELATIONS = frozenset({Relation.EXACT, Relation.NEAR_DUPLICATE})

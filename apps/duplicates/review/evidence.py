@@ -12,11 +12,11 @@ from django.conf import settings
 from django.urls import reverse
 
 from apps.core.timespan import timecode
-from apps.duplicates.groups import asset_pairs
-from apps.duplicates.keeper import protected_folder
+from apps.duplicates.groups.keeper import protected_folder
+from apps.duplicates.groups.rebuild import asset_pairs
+from apps.duplicates.groups.verdicts import content_pair, verdicts_latest
 from apps.duplicates.models import DuplicateGroup, MatchedSegment, Relation, ReviewDecision, VideoMatch
-from apps.duplicates.timeline import Span, Timeline, timeline
-from apps.duplicates.verdicts import content_pair, verdicts_latest
+from apps.duplicates.pictures.timeline import Span, Timeline, timeline
 from apps.duplicates.wording import look_words, pair_words, span_words
 from apps.embeddings.models import ModelVersion
 from apps.videos.models import Video

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from apps.duplicates.locks import MATCHES, take_turns
+from apps.duplicates.groups.locks import MATCHES, take_turns
 from apps.duplicates.models import MatchedSegment, Relation, VideoMatch
 from apps.videos.models import Video
 

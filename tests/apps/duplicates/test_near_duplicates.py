@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from apps.duplicates.grouping import Edge, Group, group_pairs
+from apps.duplicates.groups.near_duplicates import Edge, Group, group_pairs
 
 
 def edges(text: str, score: float = 0.9) -> list[Edge[str]]:

@@ -9,9 +9,9 @@ from uuid import UUID, uuid4
 from django.conf import settings
 from django.utils import timezone
 
-from apps.duplicates.keeper import MemberFacts, propose_keeper, protected_folder
+from apps.duplicates.groups.keeper import MemberFacts, propose_keeper, protected_folder
+from apps.duplicates.groups.wanted import Members, Wanted
 from apps.duplicates.models import DuplicateGroup, GroupMember
-from apps.duplicates.wanted import Members, Wanted
 from apps.videos.models import Video
 
 BATCH = 500

@@ -10,9 +10,9 @@ from typing import Any
 from django.urls import reverse
 
 from apps.core.timespan import timecode
-from apps.duplicates.evidence import play_url
 from apps.duplicates.models import Lookup
-from apps.duplicates.timeline import Span, Timeline, timeline
+from apps.duplicates.pictures.timeline import Span, Timeline, timeline
+from apps.duplicates.review.evidence import play_url
 from apps.duplicates.wording import OURS, SPAN, YOURS, span_words
 from apps.videos.storage import extension_of
 

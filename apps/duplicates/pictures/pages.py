@@ -20,11 +20,11 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from apps.accounts.permissions import look_required, review_required
 from apps.core.exceptions import NotFound
-from apps.duplicates.matrix_chart import Chart, alt_text, chart
+from apps.duplicates.lookups.selectors import lookup_get
 from apps.duplicates.models import Lookup, MatchedSegment, MatrixPicture, VideoMatch
-from apps.duplicates.pictures import lookup_picture_get, pair_picture_ask, pair_picture_get, picture_job
-from apps.duplicates.selectors import lookup_get
-from apps.duplicates.timeline import Span
+from apps.duplicates.pictures.matrix_chart import Chart, alt_text, chart
+from apps.duplicates.pictures.similarity import lookup_picture_get, pair_picture_ask, pair_picture_get, picture_job
+from apps.duplicates.pictures.timeline import Span
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.http import QueryDict
 
 from apps.core.exceptions import InvalidInput
-from apps.duplicates.reviews import (
+from apps.duplicates.review.decisions import (
     NOTHING_DELETED,
     decision_undo,
     group_confirm,
