@@ -6,7 +6,7 @@ Per clip, in turn and ``--repeat`` times, medians are kept:
   decode    a plain PyAV loop over every frame, no conversion, PyAV's default threading (slices)
   decode*   the same with thread_type AUTO (frames and slices), which is what our decoder asks for: a harder baseline
   embed     both embedders on the frames that ingest keeps: quality, copies in every look, semantic; frames in memory
-  ingest    worker.indexing.index_video with everything: the sandboxed child, shots, embedding, pictures to a folder
+  ingest    worker.indexing.video.index_video with everything: sandboxed child, shots, embedding, pictures to a folder
   stored    with ``--database``: the same into the configured database (migrated), subtitles and rows included; the
             rows belong to model versions of their own and are removed afterwards
 ``ratio`` is ingest / max(decode, embed), ``ratio*`` the same against decode*. Models are loaded before the first clip.
@@ -35,8 +35,8 @@ from worker.embedders.base import Embedder
 from worker.embedders.copy_descriptor import CopyDescriptor
 from worker.embedders.copy_quality import frame_quality
 from worker.embedders.registry import load_copy, load_semantic
-from worker.fingerprints import Fingerprinter
-from worker.indexing import BATCH, index_video
+from worker.indexing.fingerprints import Fingerprinter
+from worker.indexing.video import BATCH, index_video
 from worker.media.errors import MediaError
 from worker.media.stream import open_frames
 from worker.types import SampledFrame
@@ -82,7 +82,7 @@ def decode_alone(path: Path, thread_type: str | None) -> int:
 
 
 def embed_alone(frames: list[SampledFrame], semantic: Embedder, copy: CopyDescriptor) -> None:
-    """The calls of worker.indexing.Indexer, in its batches."""
+    """The calls of worker.indexing.video.Indexer, in its batches."""
     seconds = frames[-1].time if frames else 0.0
     fingerprinter = Fingerprinter(copy, "library", seconds)
     for start in range(0, len(frames), BATCH):

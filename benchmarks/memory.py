@@ -4,7 +4,7 @@
 
 One minute of moving H.264 (a new look every ten seconds, so that there are shots) is encoded and repeated by stream
 copy. For each video a process of its own imports what a worker imports, loads both models and runs
-``worker.indexing.index_video`` with pictures; meanwhile its whole process tree is watched:
+``worker.indexing.video.index_video`` with pictures; meanwhile its whole process tree is watched:
   worker    peak resident memory of the indexing process, as the kernel counted it (VmHWM)
   decoder   the same of the sandboxed child that decodes
   tree      largest sum of resident memory of all processes at one moment (pages that they share count twice)
@@ -112,7 +112,7 @@ def index_one(video: Path, folder: Path) -> dict[str, Any]:
     import worker.app
     import worker.tasks.ingest  # noqa: F401
     from worker.embedders.registry import load_copy, load_semantic
-    from worker.indexing import index_video
+    from worker.indexing.video import index_video
 
     semantic, copy = load_semantic(ROOT / "models" / "semantic", "bundled", ""), load_copy(ROOT / "models" / "copy")
     loaded = status_bytes(os.getpid(), "VmRSS")

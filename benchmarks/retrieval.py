@@ -32,7 +32,7 @@ from worker.embedders.registry import load_semantic
 from worker.embedders.towers import ImageTower, TextTower
 from worker.evaluation.intervals import mean_interval
 from worker.evaluation.retrieval import CUTOFFS, ranks, relevance_of
-from worker.indexing import Indexer
+from worker.indexing.video import Indexer
 from worker.media.stream import open_frames
 from worker.training.imagesets import load_pack
 from worker.training.measuring import best_clip_scores, text_vectors

@@ -19,7 +19,7 @@ from apps.embeddings.models import ModelVersion
 from tests.clips import Scene, make_clip
 from worker.embedders.registry import load_semantic
 from worker.evaluation.directions import both_directions
-from worker.indexing import index_video
+from worker.indexing.video import index_video
 from worker.training import measuring
 from worker.training.items import Item
 from worker.training.measuring import NothingMeasured, measure

@@ -68,7 +68,7 @@ def run(options: dict[str, Any], out: OutputWrapper, err: OutputWrapper) -> None
 
 def _refuse_unknown(options: dict[str, Any], aligner: str, out: OutputWrapper) -> None:
     from worker.alignment import aligner_names
-    from worker.fingerprints import SAMPLINGS
+    from worker.indexing.fingerprints import SAMPLINGS
 
     for code, asked, known in (("aligner", aligner, aligner_names()), ("sampling", options["sampling"], SAMPLINGS)):
         if asked not in known:

@@ -28,7 +28,7 @@ from worker.evaluation.copy_report import (
     copy_report,
     details,
 )
-from worker.fingerprints import fingerprint
+from worker.indexing.fingerprints import fingerprint
 from worker.media.errors import MediaError
 
 SECONDS_IN_HOUR = 3600.0

@@ -23,7 +23,7 @@ from apps.videos.storage import file_sha256
 from vsearch.celery import app
 from worker.alignment.cutting import cut
 from worker.embedders.base import EmbedderError
-from worker.fingerprints import fingerprint
+from worker.indexing.fingerprints import fingerprint
 from worker.media.errors import MediaError
 from worker.tasks.matching import asking_rows, find_matches, stored_descriptors
 from worker.tasks.pictures import draw_matches

@@ -18,7 +18,7 @@ from worker.embedders.base import Embedder, EmbedderError
 from worker.embedders.copy_descriptor import CopyDescriptor
 from worker.embedders.looks_file import read_looks, write_looks
 from worker.embedders.registry import COPY_WEIGHTS, load_copy, load_semantic
-from worker.indexing import Indexed
+from worker.indexing.video import Indexed
 from worker.types import FloatArray
 
 

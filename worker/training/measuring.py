@@ -18,7 +18,7 @@ from PIL import Image, ImageOps
 from worker.embedders.base import Embedder
 from worker.evaluation.directions import BothDirections, both_directions
 from worker.evaluation.intervals import score_intervals
-from worker.indexing import BATCH, index_video
+from worker.indexing.video import BATCH, index_video
 from worker.media.errors import MediaError
 from worker.training.items import Item, Problem
 from worker.training.splits import source_numbers

@@ -23,7 +23,7 @@ from apps.videos.models import Video
 from tests.apps.duplicates.library import make_version, make_video
 from tests.apps.duplicates.planted import edited, planted_video, random_frames
 from tests.clips import Scene, ffmpeg, make_clip
-from worker.fingerprints import fingerprint
+from worker.indexing.fingerprints import fingerprint
 from worker.tasks import lookup as task
 from worker.tasks.vectors import store_fingerprint
 

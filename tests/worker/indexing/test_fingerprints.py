@@ -13,7 +13,7 @@ from worker.alignment import Descriptors, View, background_penalty, match_pair, 
 from worker.detection.keyframes import budget
 from worker.embedders.copy_descriptor import CopyDescriptor, CopyNet
 from worker.embedders.copy_quality import frame_quality
-from worker.fingerprints import BATCH, Fingerprinter, fingerprint, key_frames
+from worker.indexing.fingerprints import BATCH, Fingerprinter, fingerprint, key_frames
 from worker.training.copy_release import release
 from worker.types import FloatArray, SampledFrame
 

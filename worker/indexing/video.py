@@ -15,7 +15,7 @@ from worker.alignment import Descriptors
 from worker.embedders.base import Embedder
 from worker.embedders.copy_descriptor import CopyDescriptor
 from worker.embedders.copy_quality import frame_quality
-from worker.fingerprints import Fingerprinter
+from worker.indexing.fingerprints import Fingerprinter
 from worker.media.errors import MediaError
 from worker.media.pictures import StoryboardWriter, write_poster, write_thumbnail
 from worker.media.stream import FrameStream, open_frames
