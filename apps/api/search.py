@@ -16,7 +16,7 @@ from rest_framework.views import APIView
 from apps.core.exceptions import InvalidInput
 from apps.search.answers import answer_as_dict
 from apps.search.filters import filters_from
-from apps.search.services import DEFAULT_LIMIT, MAX_LIMIT, search_moments, search_similar
+from apps.search.searching import DEFAULT_LIMIT, MAX_LIMIT, search_moments, search_similar
 
 PAGE = [
     OpenApiParameter("limit", int, description=f"Videos on the page, 1 to {MAX_LIMIT}.", default=DEFAULT_LIMIT),

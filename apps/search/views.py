@@ -16,7 +16,7 @@ from apps.core.exceptions import InvalidInput, NotFound, VSearchError
 from apps.core.timespan import timecode
 from apps.search.answers import Result, SearchAnswer
 from apps.search.filters import LABELS, SearchFilters, filters_from, videos_passing
-from apps.search.services import DEFAULT_LIMIT, search_moments, search_similar
+from apps.search.searching import DEFAULT_LIMIT, search_moments, search_similar
 from apps.videos.models import Tag, Video
 from apps.videos.selectors import thumbnail_url, video_get
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from apps.duplicates.lookups.files import lookups_expire
-from apps.search.services import snapshots_purge
+from apps.search.searching import snapshots_purge
 from apps.videos.uploads import uploads_expire
 from vsearch.celery import app
 from worker.tasks.running import sweep

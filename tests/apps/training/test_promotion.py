@@ -15,7 +15,7 @@ from apps.embeddings.models import ClipEmbedding, ModelVersion
 from apps.embeddings.selectors import model_version_serving
 from apps.embeddings.services import model_version_promote, model_version_remove
 from apps.embeddings.vector_index import PgVectorIndex, index_name
-from apps.search.services import search_moments
+from apps.search.searching import search_moments
 from apps.training.models import PromotionDecision, TrainingRun
 from apps.training.services import Refused, candidate_promote, run_start, version_roll_back
 from tests.apps.embeddings.library import clip_rows, make_video

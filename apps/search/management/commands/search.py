@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from apps.core.exceptions import VSearchError
 from apps.core.timespan import timecode
 from apps.search.answers import SearchAnswer, answer_as_dict
-from apps.search.services import DEFAULT_LIMIT, search_moments
+from apps.search.searching import DEFAULT_LIMIT, search_moments
 
 
 class Command(BaseCommand):

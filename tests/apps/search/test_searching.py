@@ -11,7 +11,7 @@ from apps.embeddings.vector_index import PgVectorIndex
 from apps.search import snapshots
 from apps.search.filters import SearchFilters
 from apps.search.models import SearchSnapshot
-from apps.search.services import search_moments, search_similar, snapshots_purge
+from apps.search.searching import search_moments, search_similar, snapshots_purge
 from apps.videos.models import Tag, Video
 from tests.apps.embeddings.library import make_video, many_video_ids
 from tests.apps.search.planted import plant, towards
