@@ -109,7 +109,7 @@ def storing(semantic: Embedder, copy: CopyDescriptor, folders: tuple[Path, Path]
 
     from apps.embeddings.models import ModelVersion
     from apps.embeddings.vector_index import PgVectorIndex
-    from apps.videos import indexing
+    from apps.videos.ingest import video_drop_derived, video_mark_ready, video_store_index
     from apps.videos.models import Video
     from worker.media.subtitles import extract_subtitles
     from worker.tasks.vectors import store_clips, store_fingerprint
@@ -127,7 +127,7 @@ def storing(semantic: Embedder, copy: CopyDescriptor, folders: tuple[Path, Path]
         result = index_video(video.path, semantic=semantic, copy=copy, folder=video.folder)
         result.cues = extract_subtitles(video.path, result.facts)
         with transaction.atomic():
-            indexing.video_store_index(
+            video_store_index(
                 video_id=video.id,
                 duration_seconds=result.duration,
                 shots=[(s.start, s.end, s.key_time) for s in result.shots],
@@ -135,7 +135,7 @@ def storing(semantic: Embedder, copy: CopyDescriptor, folders: tuple[Path, Path]
             )
             store_clips(index, video, versions[0], result)
             store_fingerprint(index, video, versions[1], result.fingerprint)
-            indexing.video_mark_ready(video_id=video.id)
+            video_mark_ready(video_id=video.id)
 
     def store(path: Path) -> float:
         video = Video.objects.create(
@@ -145,7 +145,7 @@ def storing(semantic: Embedder, copy: CopyDescriptor, folders: tuple[Path, Path]
         try:
             return timed(lambda: ingest(video))
         finally:
-            indexing.video_drop_derived(video=video, keep_original=True)
+            video_drop_derived(video=video, keep_original=True)
             index.delete_video(video.id)
             video.delete()
 

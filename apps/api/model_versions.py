@@ -24,13 +24,13 @@ from rest_framework.views import APIView
 from apps.api.paging import Pages
 from apps.api.permissions import MayAdminister, MayTrain
 from apps.core.exceptions import Conflict, InvalidInput
+from apps.embeddings.model_versions import model_version_remove
 from apps.embeddings.models import ModelVersion
 from apps.embeddings.selectors import model_version_serving
-from apps.embeddings.services import model_version_remove
-from apps.training import selectors, services
-from apps.training.comparing import Place, SideAnswer, compare_query
+from apps.training import selectors
 from apps.training.models import EvaluationReport
-from apps.training.services import Promoted
+from apps.training.promotion.comparing import Place, SideAnswer, compare_query
+from apps.training.promotion.decisions import Promoted, candidate_promote, version_roll_back
 
 
 class ModelVersionSerializer(serializers.ModelSerializer[ModelVersion]):
@@ -143,9 +143,7 @@ class ModelVersionPromoteView(APIView):
     def post(self, request: Request, version_id: UUID) -> Response:
         asked = PromoteSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
-        done = services.candidate_promote(
-            version_id=version_id, person=request.user, override=asked.validated_data["override"]
-        )
+        done = candidate_promote(version_id=version_id, person=request.user, override=asked.validated_data["override"])
         return _promoted(done)
 
 
@@ -158,7 +156,7 @@ class ModelVersionRollBackView(APIView):
     def post(self, request: Request, version_id: UUID) -> Response:
         asked = RollBackSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
-        done = services.version_roll_back(version_id=version_id, person=request.user, note=asked.validated_data["note"])
+        done = version_roll_back(version_id=version_id, person=request.user, note=asked.validated_data["note"])
         return _promoted(done)
 
 

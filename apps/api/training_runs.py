@@ -24,10 +24,17 @@ from rest_framework.views import APIView
 from apps.api.paging import Pages
 from apps.api.permissions import MayTrain
 from apps.core.exceptions import InvalidInput, NotFound
-from apps.training import selectors, services
-from apps.training.labels import LIBRARY_TEXTS
+from apps.training import selectors
+from apps.training.datasets.captions import LIBRARY_TEXTS
+from apps.training.datasets.lifecycle import (
+    dataset_delete,
+    dataset_from_feedback,
+    dataset_from_file,
+    dataset_from_library,
+)
 from apps.training.models import Dataset, TrainingRun
-from apps.training.recipes import recipe_presets
+from apps.training.runs.lifecycle import run_create, run_delete, run_evaluate, run_resume, run_start, run_stop
+from apps.training.runs.recipes import recipe_presets
 
 PROBLEMS_SHOWN = 500
 
@@ -126,14 +133,14 @@ class DatasetListView(generics.ListAPIView[Dataset]):
         values = asked.validated_data
         common = {"name": values["name"], "owner": request.user, "guards": values["guards"]}
         if values["source"] == "library":
-            dataset = services.dataset_from_library(texts=values.get("texts") or ["title", "description"], **common)
+            dataset = dataset_from_library(texts=values.get("texts") or ["title", "description"], **common)
         elif values["source"] == "feedback":
-            dataset = services.dataset_from_feedback(**common)
+            dataset = dataset_from_feedback(**common)
         elif values.get("file") is None:
             raise InvalidInput("Send a manifest or a table as the field file.", field="file")
         else:
             file = values["file"]
-            dataset = services.dataset_from_file(file=file.file, file_name=file.name or "manifest.jsonl", **common)
+            dataset = dataset_from_file(file=file.file, file_name=file.name or "manifest.jsonl", **common)
         return Response(DatasetSerializer(dataset).data, status=201)
 
 
@@ -146,7 +153,7 @@ class DatasetView(APIView):
 
     @extend_schema(operation_id="training_datasets_delete", responses={204: None})
     def delete(self, request: Request, dataset_id: UUID) -> Response:
-        services.dataset_delete(dataset_id=dataset_id)
+        dataset_delete(dataset_id=dataset_id)
         return Response(status=204)
 
 
@@ -182,11 +189,11 @@ class RunListView(generics.ListAPIView[TrainingRun]):
         values = asked.validated_data
         if not isinstance(values["recipe"], str | dict):
             raise InvalidInput("recipe is the name of a preset or an object.", field="recipe")
-        run = services.run_create(
+        run = run_create(
             dataset_id=values["dataset"], recipe=values["recipe"], base_id=values.get("base"), person=request.user
         )
         if values["start"]:
-            run = services.run_start(run_id=run.id, person=request.user)
+            run = run_start(run_id=run.id, person=request.user)
         return Response(RunDetailSerializer(run).data, status=201)
 
 
@@ -199,15 +206,15 @@ class RunView(APIView):
 
     @extend_schema(operation_id="training_runs_delete", responses={204: None})
     def delete(self, request: Request, run_id: UUID) -> Response:
-        services.run_delete(run_id=run_id)
+        run_delete(run_id=run_id)
         return Response(status=204)
 
 
 ACTIONS = {
-    "start": services.run_start,
-    "stop": services.run_stop,
-    "resume": services.run_resume,
-    "evaluate": services.run_evaluate,
+    "start": run_start,
+    "stop": run_stop,
+    "resume": run_resume,
+    "evaluate": run_evaluate,
 }
 
 

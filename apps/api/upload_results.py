@@ -7,7 +7,7 @@ from uuid import UUID
 from apps.accounts.permissions import may_upload
 from apps.core.exceptions import NotAllowed
 from apps.videos.models import Upload, Video
-from apps.videos.services import video_register
+from apps.videos.registration import video_register
 
 
 def become(upload: Upload) -> UUID:

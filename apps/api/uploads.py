@@ -30,7 +30,7 @@ from apps.api.permissions import MayLook
 from apps.api.upload_results import become
 from apps.core.exceptions import InvalidInput, NotAllowed
 from apps.videos import uploads
-from apps.videos.errors import WrongType
+from apps.videos.exceptions import WrongType
 from apps.videos.models import Upload
 
 VERSION = "1.0.0"

@@ -19,6 +19,8 @@ from apps.accounts.permissions import may_upload
 from apps.api.paging import Pages
 from apps.core.exceptions import NotAllowed
 from apps.core.models import Job
+from apps.videos.editing import video_delete, video_update
+from apps.videos.ingest import video_cancel, video_retry
 from apps.videos.models import Video
 from apps.videos.selectors import (
     SORTS,
@@ -28,7 +30,6 @@ from apps.videos.selectors import (
     video_get,
     video_list,
 )
-from apps.videos.services import video_cancel, video_delete, video_retry, video_update
 from vsearch.jobs import JobKind
 
 LIST_PARAMETERS = [

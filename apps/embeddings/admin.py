@@ -7,14 +7,14 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from apps.core.exceptions import VSearchError
-from apps.embeddings.models import ModelVersion
-from apps.embeddings.services import (
+from apps.embeddings.model_versions import (
     kind_of,
     model_version_lacks_videos,
     model_version_promotable,
     model_version_promote,
     model_version_remove,
 )
+from apps.embeddings.models import ModelVersion
 from apps.embeddings.vector_index import PgVectorIndex
 from vsearch.jobs import JobKind, enqueue
 

@@ -7,7 +7,7 @@ class EmbeddingsConfig(AppConfig):
 
     def ready(self) -> None:
         from apps.core.services import SubjectHooks, subject_hooks_register
-        from apps.embeddings.services import install_cancelled, install_retried
+        from apps.embeddings.model_versions import install_cancelled, install_retried
         from vsearch.jobs import JobKind
 
         hooks = SubjectHooks(on_cancel=install_cancelled, on_retry=install_retried)

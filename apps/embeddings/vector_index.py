@@ -31,7 +31,6 @@ from pgvector.psycopg.halfvec import register_halfvec_info
 from psycopg.types import TypeInfo
 
 from apps.embeddings.knn import MANY_QUERIES, TABLES, Plan, condition, local_settings
-from apps.embeddings.memory_index import MemoryVectorIndex
 from apps.embeddings.rows import (
     Exactness,
     FloatArray,
@@ -43,8 +42,6 @@ from apps.embeddings.rows import (
     region_of,
     stack_rows,
 )
-
-__all__ = ["Exactness", "Hit", "Kind", "MemoryVectorIndex", "PgVectorIndex", "Row", "StoredFrames"]
 
 EXACT_ROWS = 20_000  # scanned in some 20 ms; below this an exact answer is as fast as it needs to be
 EXACT_ROWS_OF_MANY = 3_000  # the same when many vectors are asked at once (a lookup asks hundreds)

@@ -12,8 +12,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from apps.core.exceptions import VSearchError
+from apps.training.datasets.lifecycle import dataset_delete
 from apps.training.models import Dataset, EvaluationReport, PromotionDecision, TrainingRun
-from apps.training.services import dataset_delete, run_delete, run_resume, run_stop
+from apps.training.runs.lifecycle import run_delete, run_resume, run_stop
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]

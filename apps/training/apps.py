@@ -7,10 +7,10 @@ class TrainingConfig(AppConfig):
 
     def ready(self) -> None:
         from apps.core.services import SubjectHooks, subject_hooks_register
-        from apps.embeddings.services import promotion_check_register, removal_check_register
-        from apps.training.datasets import dataset_cancelled, dataset_retried
-        from apps.training.promotion import promotion_check, removal_check
-        from apps.training.runs import candidate_cancelled, candidate_retried, train_cancelled, train_retried
+        from apps.embeddings.model_versions import promotion_check_register, removal_check_register
+        from apps.training.datasets.lifecycle import dataset_cancelled, dataset_retried
+        from apps.training.promotion.decisions import promotion_check, removal_check
+        from apps.training.runs.lifecycle import candidate_cancelled, candidate_retried, train_cancelled, train_retried
         from vsearch.jobs import JobKind
 
         subject_hooks_register(JobKind.DATASET, SubjectHooks(on_cancel=dataset_cancelled, on_retry=dataset_retried))

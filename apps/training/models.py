@@ -143,7 +143,7 @@ class EvaluationReport(BaseModel):
     canaries: models.JSONField[list[dict[str, Any]], list[dict[str, Any]]] = models.JSONField(default=list)
     # {"query", "right", "active_rank", "candidate_rank"} of the queries that changed most
     examples: models.JSONField[list[dict[str, Any]], list[dict[str, Any]]] = models.JSONField(default=list)
-    # {"passed", "reasons": [{"ok", "text"}]} as apps.training.gate judged it
+    # {"passed", "reasons": [{"ok", "text"}]} as apps.training.promotion.gate judged it
     verdict: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(default=dict)
 
     class Meta:

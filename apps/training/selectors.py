@@ -12,13 +12,13 @@ from django.utils.safestring import SafeString
 
 from apps.core.exceptions import InvalidInput, NotFound
 from apps.core.models import Job
+from apps.embeddings.model_versions import model_version_lacks_videos
 from apps.embeddings.models import ClipEmbedding, ModelVersion
 from apps.embeddings.selectors import model_version_serving
-from apps.embeddings.services import model_version_lacks_videos
-from apps.training.cards import card_html
-from apps.training.curve import Chart, Point, draw, read_curve
+from apps.training.markdown import card_html
 from apps.training.models import Dataset, EvaluationReport, PromotionDecision, TrainingRun
-from apps.training.promotion import report_of, report_refusals
+from apps.training.promotion.decisions import report_of, report_refusals
+from apps.training.runs.curve import Chart, Point, draw, read_curve
 from apps.videos.models import Video
 
 LOSSES = (("loss", "loss"),)

@@ -10,8 +10,9 @@ from django.utils.html import format_html
 
 from apps.core.exceptions import VSearchError
 from apps.core.timespan import timecode
+from apps.videos.editing import video_delete, video_update
+from apps.videos.ingest import video_cancel, video_retry
 from apps.videos.models import ImportedFile, Shot, Tag, TextSegment, Upload, Video
-from apps.videos.services import video_cancel, video_delete, video_retry, video_update
 from apps.videos.storage import readable
 
 EDITABLE = ("title", "description", "tags")

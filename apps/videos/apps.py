@@ -7,7 +7,7 @@ class VideosConfig(AppConfig):
 
     def ready(self) -> None:
         from apps.core.services import SubjectHooks, subject_hooks_register
-        from apps.videos.services import ingest_cancelled, ingest_retried
+        from apps.videos.ingest import ingest_cancelled, ingest_retried
         from vsearch.jobs import JobKind
 
         subject_hooks_register(

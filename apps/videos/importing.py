@@ -17,8 +17,9 @@ from typing import Any
 from django.db import transaction
 
 from apps.core.exceptions import VSearchError
+from apps.videos.editing import tags_clean
 from apps.videos.models import ImportedFile, Tag, Video
-from apps.videos.services import tags_clean, video_register
+from apps.videos.registration import video_register
 from apps.videos.storage import VIDEO_EXTENSIONS, file_sha256
 
 UNFINISHED = (".part", ".partial", ".crdownload", ".download", ".tmp", ".!qb", ".filepart")

@@ -125,8 +125,10 @@ def video_list(filters: VideoFilters | None = None) -> QuerySet[Video]:
     return videos.order_by(*SORTS[filters.sort])
 
 
-def video_get(*, video_id: UUID) -> Video:
-    video = Video.objects.filter(id=video_id).first()
+def video_get(*, video_id: UUID, locked: bool = False) -> Video:
+    """NotFound without it. ``locked``: until the caller's transaction ends."""
+    videos = Video.objects.select_for_update() if locked else Video.objects.all()
+    video = videos.filter(id=video_id).first()
     if video is None:
         raise NotFound("There is no such video. It may have been deleted.")
     return video

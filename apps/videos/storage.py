@@ -17,7 +17,7 @@ from uuid import UUID
 from django.conf import settings
 
 from apps.core.exceptions import InvalidInput
-from apps.videos.errors import NoSpace, WrongType
+from apps.videos.exceptions import NoSpace, WrongType
 
 # What browsers should be told; the keys are all extensions that vsearch takes. Never the client's word.
 CONTENT_TYPES = {

@@ -20,7 +20,7 @@ from django.db.models import F, Sum
 from django.utils import timezone
 
 from apps.core.exceptions import Conflict, InvalidInput, NotFound
-from apps.videos.errors import Locked, TooLarge
+from apps.videos.exceptions import Locked, TooLarge
 from apps.videos.models import Upload
 from apps.videos.storage import (
     OUT_OF_SPACE,

@@ -10,7 +10,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 
 from apps.videos.models import Video
-from apps.videos.services import video_register
+from apps.videos.registration import video_register
 
 _numbers = count()
 

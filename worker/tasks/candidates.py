@@ -15,7 +15,8 @@ from apps.core.models import Job
 from apps.embeddings.models import ClipEmbedding, ModelVersion
 from apps.embeddings.selectors import model_version_serving
 from apps.training.models import TrainingRun
-from apps.training.services import Measured, candidate_mark_building, candidate_mark_idle, report_write
+from apps.training.promotion.reports import Measured, report_write
+from apps.training.runs.lifecycle import candidate_mark_building, candidate_mark_idle
 from apps.videos.models import Video
 from vsearch.celery import app
 from vsearch.jobs import JobKind

@@ -11,11 +11,10 @@ from typing import Any, TextIO
 
 from django.db import transaction
 
-from apps.training.datasets import CANCELLED, csv_dialect
-from apps.training.labels import feedback_lines, library_lines, source_groups
+from apps.training.datasets.captions import feedback_lines, library_lines, source_groups
+from apps.training.datasets.lifecycle import CANCELLED, csv_dialect, dataset_mark_frozen
+from apps.training.datasets.references import References, Refused
 from apps.training.models import MANIFEST, Dataset
-from apps.training.references import References, Refused
-from apps.training.services import dataset_mark_frozen
 from vsearch.celery import app
 from worker.tasks.endings import failed
 from worker.tasks.running import JobFailed, RunningJob, run

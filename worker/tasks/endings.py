@@ -7,8 +7,9 @@ from django.db import transaction
 from apps.core.models import Job
 from apps.duplicates.lookups.states import lookup_mark_failed
 from apps.embeddings.models import ModelVersion
-from apps.training.services import candidate_mark_idle, dataset_mark_failed, run_mark_failed
-from apps.videos.indexing import video_mark_failed
+from apps.training.datasets.lifecycle import dataset_mark_failed
+from apps.training.runs.lifecycle import candidate_mark_idle, run_mark_failed
+from apps.videos.ingest import video_mark_failed
 from vsearch.jobs import JobKind
 from worker.tasks.running import JobLost, RunningJob
 

@@ -14,7 +14,7 @@ from django.db import transaction
 from apps.embeddings.models import ModelVersion
 from apps.embeddings.selectors import model_version_serving
 from apps.embeddings.vector_index import PgVectorIndex
-from apps.videos.indexing import video_mark_probed, video_mark_ready, video_store_index
+from apps.videos.ingest import video_mark_probed, video_mark_ready, video_store_index
 from apps.videos.models import Video
 from vsearch.celery import app
 from vsearch.jobs import JobKind, enqueue

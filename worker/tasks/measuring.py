@@ -13,10 +13,10 @@ from django.conf import settings
 from apps.embeddings.models import ModelVersion
 from apps.embeddings.text_encoder import encode_query
 from apps.embeddings.vector_index import PgVectorIndex
-from apps.training.gate import Gain
-from apps.training.labels import source_groups
+from apps.training.datasets.captions import source_groups
 from apps.training.models import Dataset, TrainingRun
-from apps.training.services import Measured
+from apps.training.promotion.gate import Gain
+from apps.training.promotion.reports import Measured
 from apps.videos.models import TextSegment, Video
 from worker.embedders.base import Embedder
 from worker.evaluation.directions import BothDirections, QueryResults, both_directions

@@ -12,8 +12,8 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from apps.core.exceptions import Conflict
+from apps.embeddings.model_versions import model_version_mark_cancelled, model_version_promotable, model_version_promote
 from apps.embeddings.models import ModelVersion
-from apps.embeddings.services import model_version_mark_cancelled, model_version_promotable, model_version_promote
 from apps.embeddings.vector_index import PgVectorIndex
 from vsearch.celery import app
 from vsearch.jobs import JobKind, enqueue

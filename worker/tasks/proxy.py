@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from apps.videos.indexing import video_mark_proxied
+from apps.videos.ingest import video_mark_proxied
 from apps.videos.models import Video
 from vsearch.celery import app
 from worker.media.errors import MediaError

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.db import transaction
 
+from apps.embeddings.model_versions import model_version_register
 from apps.embeddings.models import ModelVersion
-from apps.embeddings.services import model_version_register
 from apps.training.models import TrainingRun
-from apps.training.services import (
+from apps.training.runs.lifecycle import (
     run_mark_checked,
     run_mark_done,
     run_mark_note,

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apps.embeddings.models import ModelVersion
-from apps.embeddings.vector_index import PgVectorIndex, Row, StoredFrames
+from apps.embeddings.rows import Row, StoredFrames
+from apps.embeddings.vector_index import PgVectorIndex
 from apps.videos.models import Video
 from worker.alignment import Descriptors, View, with_penalties
 from worker.alignment.decision import DECISION_FILE, DecisionModel, bundled_decision

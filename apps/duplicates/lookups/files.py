@@ -18,7 +18,7 @@ from apps.core.exceptions import Conflict, Expired, NotFound
 from apps.core.services import jobs_drop
 from apps.duplicates.models import Lookup
 from apps.videos.models import Video
-from apps.videos.services import video_register
+from apps.videos.registration import video_register
 
 FOLDER = "lookups"  # inside UPLOAD_DIR
 ORPHAN_SECONDS = 24 * 3600.0

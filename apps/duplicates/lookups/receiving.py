@@ -13,7 +13,7 @@ from apps.core.exceptions import InvalidInput
 from apps.duplicates.lookups.asking import lookup_create
 from apps.duplicates.lookups.files import lookups_folder
 from apps.duplicates.models import Lookup
-from apps.videos.errors import TooLarge
+from apps.videos.exceptions import TooLarge
 from apps.videos.storage import OUT_OF_SPACE, no_space, readable, space_check, type_check
 
 

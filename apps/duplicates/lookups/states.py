@@ -16,7 +16,7 @@ from apps.duplicates.groups.matches import FoundMatch
 from apps.duplicates.lookups.answers import answer_matches, asked_with
 from apps.duplicates.models import Lookup
 from apps.duplicates.pictures.similarity import Drawn, lookup_pictures_store
-from apps.videos.indexing import TRANSIENT_FAILURES
+from apps.videos.ingest import TRANSIENT_FAILURES
 from apps.videos.models import Video
 
 CANCELLED = "This lookup was cancelled. Ask again whenever you like."

@@ -6,8 +6,8 @@ import pytest
 
 from apps.duplicates.models import DuplicateGroup, VideoMatch
 from apps.duplicates.review.decisions import group_confirm, group_dismiss
+from apps.embeddings.model_versions import model_version_promote, model_version_register
 from apps.embeddings.models import ModelVersion
-from apps.embeddings.services import model_version_promote, model_version_register
 from tests.apps.duplicates.library import groups, ids
 from tests.apps.duplicates.planted import DIM, edited, planted_video, random_frames, store
 from vsearch.jobs import JobKind, enqueue

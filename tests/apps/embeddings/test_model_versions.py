@@ -7,9 +7,9 @@ from django.contrib.auth import get_user_model
 from django.urls import reverse
 
 from apps.core.exceptions import Conflict, NotFound
+from apps.embeddings.model_versions import model_version_promote, model_version_register
 from apps.embeddings.models import ModelVersion
 from apps.embeddings.selectors import model_version_serving
-from apps.embeddings.services import model_version_promote, model_version_register
 from apps.embeddings.vector_index import PgVectorIndex
 from tests.apps.embeddings.library import clip_rows, directions, make_version, make_video
 

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection, transaction
 
 from apps.embeddings import vector_index
-from apps.embeddings.vector_index import MemoryVectorIndex, PgVectorIndex, index_name
+from apps.embeddings.vector_index import PgVectorIndex, index_name
 from tests.apps.embeddings.library import (
     clip_rows,
     directions,
@@ -18,6 +18,7 @@ from tests.apps.embeddings.library import (
     make_video,
     many_video_ids,
 )
+from tests.apps.embeddings.memory_index import MemoryVectorIndex
 
 pytestmark = pytest.mark.django_db
 

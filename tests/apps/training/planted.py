@@ -10,10 +10,11 @@ from uuid import uuid4
 from django.conf import settings
 
 from apps.embeddings.models import ModelVersion
-from apps.training.gate import Gain
 from apps.training.models import Dataset, EvaluationReport, TrainingRun
-from apps.training.recipes import recipe_preset
-from apps.training.services import Measured, report_write, run_create
+from apps.training.promotion.gate import Gain
+from apps.training.promotion.reports import Measured, report_write
+from apps.training.runs.lifecycle import run_create
+from apps.training.runs.recipes import recipe_preset
 from tests.apps.embeddings.towers import write_tower
 
 GOOD = Gain(12.0, 4.0, 20.0, 40)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from apps.training.cards import card_html
-from apps.training.curve import HEIGHT, MAX_DRAWN, WIDTH, draw, read_curve
-from apps.training.estimate import estimate_seconds
+from apps.training.markdown import card_html
+from apps.training.runs.curve import HEIGHT, MAX_DRAWN, WIDTH, draw, read_curve
+from apps.training.runs.estimate import estimate_seconds
 
 
 def written(path: Path, *lines: object) -> Path:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.training.gate import MIN_COVERAGE, MIN_GUARD, MIN_HELD_OUT, TOLERANCE, Evidence, Gain, judge
+from apps.training.promotion.gate import MIN_COVERAGE, MIN_GUARD, MIN_HELD_OUT, TOLERANCE, Evidence, Gain, judge
 
 BETTER = Gain(12.0, 4.0, 20.0, MIN_HELD_OUT)
 FINE_GUARD = Gain(0.0, -1.0, 1.0, MIN_GUARD)

@@ -14,7 +14,7 @@ from apps.embeddings.models import ModelVersion
 from apps.embeddings.selectors import model_version_serving
 from apps.embeddings.vector_index import PgVectorIndex
 from apps.training.models import Dataset, TrainingRun
-from apps.training.services import run_start
+from apps.training.runs.lifecycle import run_start
 from tests.apps.embeddings.library import clip_rows, make_video
 from tests.apps.people import user
 from tests.apps.search.planted import towards

@@ -11,13 +11,14 @@ from django.db import close_old_connections, connection
 
 from apps.core.exceptions import Conflict, InvalidInput, NotFound
 from apps.core.models import Job
+from apps.embeddings.model_versions import model_version_promote, model_version_remove
 from apps.embeddings.models import ClipEmbedding, ModelVersion
 from apps.embeddings.selectors import model_version_serving
-from apps.embeddings.services import model_version_promote, model_version_remove
 from apps.embeddings.vector_index import PgVectorIndex, index_name
 from apps.search.searching import search_moments
 from apps.training.models import PromotionDecision, TrainingRun
-from apps.training.services import Refused, candidate_promote, run_start, version_roll_back
+from apps.training.promotion.decisions import Refused, candidate_promote, version_roll_back
+from apps.training.runs.lifecycle import run_start
 from tests.apps.embeddings.library import clip_rows, make_video
 from tests.apps.people import user
 from tests.apps.search.planted import towards

@@ -9,13 +9,30 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from django.conf import settings
 
 from apps.core.exceptions import Conflict, InvalidInput, NotFound
 from apps.core.models import Job
 from apps.core.services import job_cancel, job_retry
-from apps.training import datasets, services
+from apps.training.datasets.lifecycle import (
+    dataset_delete,
+    dataset_from_feedback,
+    dataset_from_file,
+    dataset_from_library,
+)
 from apps.training.models import Dataset, TrainingRun
-from apps.training.recipes import recipe_check, recipe_presets
+from apps.training.runs.lifecycle import (
+    candidate_mark_building,
+    run_create,
+    run_delete,
+    run_evaluate,
+    run_mark_done,
+    run_mark_failed,
+    run_resume,
+    run_start,
+    run_stop,
+)
+from apps.training.runs.recipes import recipe_check, recipe_presets
 from tests.apps.people import user
 from tests.apps.training.planted import done, draft, frozen, recipe, semantic
 
@@ -24,7 +41,7 @@ LINE = b'{"id": "1", "video": "a.mp4", "captions": ["a dog"]}\n'
 
 
 def sent(content: bytes, name: str = "manifest.jsonl") -> Dataset:
-    return services.dataset_from_file(name="", file=io.BytesIO(content), file_name=name, owner=user("Trainers"))
+    return dataset_from_file(name="", file=io.BytesIO(content), file_name=name, owner=user("Trainers"))
 
 
 @pytest.mark.parametrize(
@@ -52,7 +69,7 @@ def test_a_file_that_cannot_be_used_is_refused_with_a_reason_and_leaves_nothing(
         sent(content, name)
     assert refused.value.field == "file"
     assert not Dataset.objects.exists()
-    assert not any((Path(datasets.settings.TRAINING_DIR) / "datasets").glob("*"))
+    assert not any((Path(settings.TRAINING_DIR) / "datasets").glob("*"))
 
 
 @pytest.mark.parametrize("content", [LINE, b"\xef\xbb\xbf" + LINE])
@@ -65,7 +82,7 @@ def test_a_manifest_waits_for_its_job(content: bytes) -> None:
 
 
 def test_administrators_may_name_any_file_of_the_server() -> None:
-    dataset = services.dataset_from_file(
+    dataset = dataset_from_file(
         name="x", file=io.BytesIO(b"video;caption\na.mp4;dog\n"), file_name="t.csv", owner=user("Administrators")
     )
     assert dataset.options["any_path"] is True and dataset.source == "csv"
@@ -78,18 +95,18 @@ def test_a_full_disk_is_said_before_anything_is_written(monkeypatch: pytest.Monk
         sent(LINE)
     run = draft()
     with pytest.raises(Conflict, match="disk"):
-        services.run_start(run_id=run.id)
+        run_start(run_id=run.id)
 
 
 def test_texts_of_the_library_must_be_known_ones() -> None:
     with pytest.raises(InvalidInput, match="texts are some of"):
-        services.dataset_from_library(name="", texts=["ocr"], owner=None)
+        dataset_from_library(name="", texts=["ocr"], owner=None)
     with pytest.raises(InvalidInput):
-        services.dataset_from_library(name="", texts=[], owner=None)
+        dataset_from_library(name="", texts=[], owner=None)
 
 
 def test_cancelling_a_waiting_dataset_ends_it_and_a_retry_revives_it() -> None:
-    dataset = services.dataset_from_feedback(name="", owner=None)
+    dataset = dataset_from_feedback(name="", owner=None)
     assert dataset.job is not None
     job_cancel(job_id=dataset.job.id)
     dataset.refresh_from_db()
@@ -102,9 +119,9 @@ def test_cancelling_a_waiting_dataset_ends_it_and_a_retry_revives_it() -> None:
 def test_a_dataset_that_a_run_used_stays() -> None:
     run = draft()
     with pytest.raises(Conflict, match="runs were made"):
-        services.dataset_delete(dataset_id=run.dataset_id)
-    services.run_delete(run_id=run.id)
-    services.dataset_delete(dataset_id=run.dataset_id)
+        dataset_delete(dataset_id=run.dataset_id)
+    run_delete(run_id=run.id)
+    dataset_delete(dataset_id=run.dataset_id)
     assert not Dataset.objects.exists()
 
 
@@ -120,24 +137,24 @@ def test_a_dataset_that_a_run_used_stays() -> None:
 def test_a_run_needs_data_that_can_be_learned_from(fields: dict[str, object], words: str) -> None:
     dataset = frozen(**fields)
     with pytest.raises((Conflict, InvalidInput), match=words) as refused:
-        services.run_create(dataset_id=dataset.id, recipe="adapter", base_id=semantic().id)
+        run_create(dataset_id=dataset.id, recipe="adapter", base_id=semantic().id)
     assert refused.value.field == "dataset"
 
 
 def test_a_run_needs_a_base_with_a_text_tower() -> None:
     dataset, base = frozen(), semantic()
     with pytest.raises(NotFound):
-        services.run_create(dataset_id=dataset.id, recipe="adapter", base_id=uuid4())
+        run_create(dataset_id=dataset.id, recipe="adapter", base_id=uuid4())
     (Path(base.folder) / "text.onnx").unlink()
     with pytest.raises(InvalidInput, match="text tower"):
-        services.run_create(dataset_id=dataset.id, recipe="adapter")
+        run_create(dataset_id=dataset.id, recipe="adapter")
     base.role = "copy"
     base.save()
     with pytest.raises(InvalidInput, match="finds copies"):
-        services.run_create(dataset_id=dataset.id, recipe="adapter", base_id=base.id)
+        run_create(dataset_id=dataset.id, recipe="adapter", base_id=base.id)
     failed = semantic("failed")
     with pytest.raises(InvalidInput, match="failed"):
-        services.run_create(dataset_id=dataset.id, recipe="adapter", base_id=failed.id)
+        run_create(dataset_id=dataset.id, recipe="adapter", base_id=failed.id)
 
 
 @pytest.mark.parametrize("changes", [{"losses": {}}, {"losses": {"magic": 1}}, {"epochs": 0}, {"tier": "C"}, {"x": 1}])
@@ -150,59 +167,59 @@ def test_every_preset_keeps_the_schema_and_an_unknown_name_lists_them() -> None:
     names = [preset["name"] for preset in recipe_presets()]
     assert "adapter" in names
     with pytest.raises(InvalidInput, match="adapter"):
-        services.run_create(dataset_id=frozen().id, recipe="magic", base_id=semantic().id)
+        run_create(dataset_id=frozen().id, recipe="magic", base_id=semantic().id)
 
 
 def test_a_run_goes_from_draft_to_queue_to_stopped_and_back() -> None:
     run = draft()
     assert run.state == "draft" and run.estimate["seconds"] > 0 and not Job.objects.filter(kind="train").exists()
-    run = services.run_start(run_id=run.id)
+    run = run_start(run_id=run.id)
     assert run.state == "queued" and run.job is not None and run.job.subject_id == run.id
     with pytest.raises(Conflict):
-        services.run_start(run_id=run.id)
+        run_start(run_id=run.id)
     with pytest.raises(Conflict):
-        services.run_delete(run_id=run.id)
-    run = services.run_stop(run_id=run.id)
+        run_delete(run_id=run.id)
+    run = run_stop(run_id=run.id)
     assert (run.state, run.reason_code) == ("stopped", "stopped")
     with pytest.raises(Conflict):
-        services.run_stop(run_id=run.id)
-    run = services.run_resume(run_id=run.id)
+        run_stop(run_id=run.id)
+    run = run_resume(run_id=run.id)
     assert run.state == "queued" and run.reason == ""
     assert Job.objects.filter(kind="train").count() == 1  # the same job goes on
     with pytest.raises(Conflict):
-        services.run_resume(run_id=run.id)
+        run_resume(run_id=run.id)
 
 
 def test_a_failed_run_can_be_resumed_unless_its_data_is_gone() -> None:
-    run = services.run_start(run_id=draft().id)
-    services.run_mark_failed(run_id=run.id, code="no_gpu", message="no GPU")
+    run = run_start(run_id=draft().id)
+    run_mark_failed(run_id=run.id, code="no_gpu", message="no GPU")
     Job.objects.filter(id=run.job_id).update(state="failed")
     Path(run.dataset.path).unlink()
     with pytest.raises(Conflict, match="gone"):
-        services.run_resume(run_id=run.id)
+        run_resume(run_id=run.id)
 
 
 def test_only_a_candidate_can_be_evaluated_and_only_once_at_a_time() -> None:
     with pytest.raises(Conflict, match="no candidate"):
-        services.run_evaluate(run_id=draft().id)
-    run = services.run_evaluate(run_id=done().id)
+        run_evaluate(run_id=draft().id)
+    run = run_evaluate(run_id=done().id)
     assert run.candidate_job is not None and run.candidate_job.kind == "candidate"
     with pytest.raises(Conflict, match="already"):
-        services.run_evaluate(run_id=run.id)
+        run_evaluate(run_id=run.id)
 
 
 def test_a_finished_run_makes_a_job_for_its_candidate() -> None:
-    run = services.run_start(run_id=draft().id)
+    run = run_start(run_id=draft().id)
     candidate = semantic("ready", "new")
-    services.run_mark_done(run_id=run.id, candidate=candidate, figures={"best_epoch": 3}, problems=[])
+    run_mark_done(run_id=run.id, candidate=candidate, figures={"best_epoch": 3}, problems=[])
     run.refresh_from_db()
     assert (run.state, run.candidate) == (TrainingRun.State.DONE, candidate)
     assert Job.objects.get(kind="candidate").subject_id == run.id
 
 
 def test_cancelling_the_evaluation_leaves_the_candidate_standing_by() -> None:
-    run = services.run_evaluate(run_id=done().id)
-    services.candidate_mark_building(run_id=run.id)
+    run = run_evaluate(run_id=done().id)
+    candidate_mark_building(run_id=run.id)
     assert run.candidate is not None and run.candidate_job is not None
     job_cancel(job_id=run.candidate_job.id)
     run.candidate.refresh_from_db()

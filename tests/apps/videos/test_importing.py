@@ -14,8 +14,8 @@ from django.core.management import CommandError, call_command
 
 from apps.core.models import Job
 from apps.videos import importing
-from apps.videos.import_progress import Progress
 from apps.videos.importing import file_import, is_growing, manifest_read
+from apps.videos.management.import_progress import Progress
 from apps.videos.models import ImportedFile, Video
 from tests.apps.people import imported
 

@@ -10,16 +10,11 @@ from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from apps.core.exceptions import Conflict, InvalidInput, NotFound
 from apps.core.models import Job
-from apps.videos import services
-from apps.videos.indexing import video_mark_failed
+from apps.videos import registration
+from apps.videos.editing import video_delete, video_update
+from apps.videos.ingest import video_cancel, video_mark_failed, video_retry
 from apps.videos.models import TextSegment, Video
-from apps.videos.services import (
-    video_cancel,
-    video_delete,
-    video_register,
-    video_retry,
-    video_update,
-)
+from apps.videos.registration import video_register
 from tests.apps.people import imported
 from vsearch.jobs import JobKind
 
@@ -89,7 +84,7 @@ class TestRegister:
     def test_the_upload_comes_back_when_the_row_cannot_be_written(
         self, tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        move = services.move_into
+        move = registration.move_into
         moves: list[Path] = []
 
         def move_then_break_once(source: Path, target: Path) -> None:
@@ -98,7 +93,7 @@ class TestRegister:
             if len(moves) == 1:
                 raise RuntimeError("the power went")
 
-        monkeypatch.setattr(services, "move_into", move_then_break_once)
+        monkeypatch.setattr(registration, "move_into", move_then_break_once)
         path = tmp_path / "upload"
         path.write_bytes(b"bytes")
         with pytest.raises(RuntimeError):

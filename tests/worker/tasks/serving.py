@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
+from apps.embeddings.model_versions import model_version_promote, model_version_register
 from apps.embeddings.models import ModelVersion
-from apps.embeddings.services import model_version_promote, model_version_register
 from apps.videos.models import Video
-from apps.videos.services import video_register
+from apps.videos.registration import video_register
 from tests.worker.embedders.tiny_models import tiny_bundled
 from worker.embedders.bundled import bundled_spec
 from worker.embedders.registry import load_copy, load_semantic

@@ -20,8 +20,9 @@ from apps.core.services import job_cancel, job_retry
 from apps.embeddings.models import ClipEmbedding, ModelVersion
 from apps.embeddings.selectors import model_version_serving
 from apps.search.models import Feedback
-from apps.training import services
+from apps.training.datasets.lifecycle import dataset_from_feedback, dataset_from_file, dataset_from_library
 from apps.training.models import Dataset, EvaluationReport, TrainingRun
+from apps.training.runs.lifecycle import run_create, run_resume, run_start
 from apps.videos.models import TextSegment, Video
 from tests.apps.people import user
 from tests.clips import Scene, make_clip
@@ -67,9 +68,7 @@ def pictures(folder: Path, count: int = COLOURS) -> bytes:
 
 
 def made(content: bytes, name: str = "m.jsonl", **fields: Any) -> Dataset:
-    found = services.dataset_from_file(
-        name="", file=io.BytesIO(content), file_name=name, owner=user("Trainers"), **fields
-    )
+    found = dataset_from_file(name="", file=io.BytesIO(content), file_name=name, owner=user("Trainers"), **fields)
     return frozen(found)
 
 
@@ -84,8 +83,8 @@ def started(base: ModelVersion, tmp_path: Path, **changes: Any) -> TrainingRun:
     data = made(pictures(tmp_path / "pictures"))
     assert data.state == "frozen", data.failure
     (Path(base.folder) / "text.onnx").touch()  # an exported tower, as far as the form looks
-    run = services.run_create(dataset_id=data.id, recipe={**RECIPE, **changes}, base_id=base.id)
-    return services.run_start(run_id=run.id)
+    run = run_create(dataset_id=data.id, recipe={**RECIPE, **changes}, base_id=base.id)
+    return run_start(run_id=run.id)
 
 
 def job_of(run: TrainingRun) -> Job:
@@ -149,7 +148,7 @@ def test_texts_and_feedback_of_the_library_become_captions_with_pictures(tmp_pat
     for number, video in enumerate(videos):
         TextSegment.objects.filter(video=video, source="title").update(text=f"two people in a kitchen {number}")
     texts = ["title", "subtitle"]
-    found = frozen(services.dataset_from_library(name="", texts=texts, owner=None))
+    found = frozen(dataset_from_library(name="", texts=texts, owner=None))
     assert found.state == "frozen", found.failure
     lines = [json.loads(line) for line in Path(found.path).read_text().splitlines()]
     assert len(lines) == 6 and found.counts["groups"] == 3
@@ -161,7 +160,7 @@ def test_texts_and_feedback_of_the_library_become_captions_with_pictures(tmp_pat
         Feedback.objects.create(kind="click", **moment)
     Feedback.objects.create(kind="click", query="refused", video=videos[2], start=0.0, end=3.0)
     Feedback.objects.create(kind="thumb_down", query="refused", video=videos[2], start=0.0, end=3.0)
-    marked = frozen(services.dataset_from_feedback(name="", owner=None))
+    marked = frozen(dataset_from_feedback(name="", owner=None))
     assert marked.state == "frozen", marked.failure
     weak = [json.loads(line) for line in Path(marked.path).read_text().splitlines()]
     assert [line["weight"] for line in weak] == [0.68, 0.68]
@@ -256,7 +255,7 @@ def test_a_stopped_run_keeps_its_checkpoint_and_goes_on(
     before = run.curve_path.read_text()
     assert before and (run.folder / "checkpoint").is_dir()
     monkeypatch.setattr(loop, "train", real)
-    services.run_resume(run_id=run.id)
+    run_resume(run_id=run.id)
     train(str(job_of(run).id))
     run.refresh_from_db()
     assert run.state == "done", run.reason

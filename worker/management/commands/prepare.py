@@ -12,8 +12,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
+from apps.embeddings.model_versions import model_version_promote, model_version_register
 from apps.embeddings.models import ModelVersion
-from apps.embeddings.services import model_version_promote, model_version_register
 from apps.videos.models import Video
 from vsearch.jobs import JobKind, enqueue
 from worker.embedders.base import EmbedderError

@@ -14,9 +14,9 @@ from django.db import close_old_connections
 from watchfiles import watch
 
 from apps.core.exceptions import VSearchError
-from apps.videos.import_progress import Progress, show_summary
+from apps.videos.editing import tags_clean
 from apps.videos.importing import Imported, Outcome, file_import, files_under, is_growing, manifest_read
-from apps.videos.services import tags_clean
+from apps.videos.management.import_progress import Progress, show_summary
 from apps.videos.storage import readable, space_check
 
 WATCH_STEP_MS = 2000

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from apps.accounts.permissions import look_required, upload_required
 from apps.core.exceptions import InvalidInput
-from apps.videos.cards import video_cards
+from apps.core.models import Job
 from apps.videos.models import Tag, Video
-from apps.videos.selectors import SORTS, VideoFilters, filters_from, video_list
+from apps.videos.selectors import SORTS, VideoFilters, filters_from, may_edit, video_list
 from apps.videos.storage import VIDEO_EXTENSIONS
+from vsearch.jobs import JobKind
 
 VIDEOS_A_PAGE = 48
 TAGS_OFFERED = 200
@@ -28,6 +33,39 @@ SORT_WORDS = {
     "largest": "largest file first",
 }
 STATE_WORDS = {"": "all", "ready": "ready", "pending": "not ready yet", "failed": "failed"}
+UNFINISHED = (Video.State.UPLOADED, Video.State.PROBED, Video.State.INDEXED)
+
+
+@dataclass(frozen=True, slots=True)
+class VideoCard:
+    """A video as the list shows it: with the job that indexes it and what this person may do."""
+
+    video: Video
+    job: Job | None  # the newest that indexes it; only looked up while it is unfinished
+    may_edit: bool
+
+    @property
+    def unfinished(self) -> bool:
+        return self.video.state in UNFINISHED
+
+    @property
+    def running(self) -> bool:
+        return self.job is not None and self.job.state == Job.State.RUNNING
+
+    @property
+    def silent(self) -> bool:
+        """Its worker has not been heard of for longer than it promised."""
+        lease = self.job.lease_until if self.job is not None and self.running else None
+        return lease is not None and lease < timezone.now()
+
+
+def video_cards(videos: Iterable[Video], *, user: Any) -> list[VideoCard]:
+    """One query more, and only when a video is unfinished."""
+    videos = list(videos)
+    waited = [video.id for video in videos if video.state in UNFINISHED]
+    jobs = Job.objects.filter(kind=JobKind.INGEST, subject_id__in=waited).order_by("created_at") if waited else []
+    newest = {job.subject_id: job for job in jobs}
+    return [VideoCard(video, newest.get(video.id), may_edit(user, video)) for video in videos]
 
 
 @require_safe

@@ -16,7 +16,8 @@ from django.utils import timezone
 from apps.core.exceptions import Conflict, NotFound
 from apps.core.models import Job
 from apps.embeddings.models import ModelVersion
-from apps.embeddings.vector_index import Kind, PgVectorIndex
+from apps.embeddings.rows import Kind
+from apps.embeddings.vector_index import PgVectorIndex
 from apps.videos.models import Video
 
 PROMOTABLE = {ModelVersion.State.READY, ModelVersion.State.BUILDING, ModelVersion.State.SERVING}

@@ -16,10 +16,10 @@ from apps.core.models import Job
 from apps.core.services import job_cancel, job_retry
 from apps.embeddings.models import ModelVersion
 from apps.embeddings.selectors import model_version_serving
-from apps.training.datasets import disk_check
-from apps.training.estimate import estimate_seconds
+from apps.training.datasets.lifecycle import disk_check
 from apps.training.models import Dataset, TrainingRun
-from apps.training.recipes import recipe_check, recipe_preset
+from apps.training.runs.estimate import estimate_seconds
+from apps.training.runs.recipes import recipe_check, recipe_preset
 from vsearch.jobs import JobKind, enqueue
 
 State = TrainingRun.State

@@ -16,7 +16,7 @@ from django.db import transaction
 from apps.accounts.permissions import may_administer
 from apps.core.exceptions import Conflict, InvalidInput, NotFound
 from apps.core.models import Job
-from apps.training.labels import LIBRARY_TEXTS
+from apps.training.datasets.captions import LIBRARY_TEXTS
 from apps.training.models import Dataset
 from vsearch.jobs import JobKind, enqueue
 

@@ -15,9 +15,9 @@ from django.db import transaction
 
 from apps.core.exceptions import Conflict, InvalidInput, NotFound
 from apps.core.models import Job
+from apps.embeddings.model_versions import model_version_lacks_videos, model_version_promote
 from apps.embeddings.models import ModelVersion
 from apps.embeddings.selectors import model_version_serving
-from apps.embeddings.services import model_version_lacks_videos, model_version_promote
 from apps.training.models import EvaluationReport, PromotionDecision, TrainingRun
 from vsearch.jobs import JobKind, enqueue
 

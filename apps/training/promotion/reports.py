@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from apps.embeddings.models import ModelVersion
-from apps.training.gate import Evidence, Gain, judge
 from apps.training.models import EvaluationReport, TrainingRun
+from apps.training.promotion.gate import Evidence, Gain, judge
 
 EXAMPLES_KEPT = 40
 

@@ -1,4 +1,4 @@
-"""Pages of training: the overview, datasets, and runs with their live curves."""
+"""Pages of training runs: a new one with its cost, and one with its live curves."""
 
 from __future__ import annotations
 
@@ -13,24 +13,20 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from apps.accounts.permissions import train_required
 from apps.core.exceptions import InvalidInput, NotFound, VSearchError
-from apps.embeddings.models import ModelVersion
-from apps.embeddings.selectors import model_version_serving
-from apps.search.models import Feedback
-from apps.training import selectors, services
-from apps.training.estimate import estimate_seconds
-from apps.training.labels import LIBRARY_TEXTS
+from apps.training import selectors
 from apps.training.models import Dataset, TrainingRun
-from apps.training.recipes import recipe_preset, recipe_presets
-from apps.videos.models import TextSegment, Video
+from apps.training.runs.estimate import estimate_seconds
+from apps.training.runs.lifecycle import run_create, run_delete, run_evaluate, run_resume, run_start, run_stop
+from apps.training.runs.recipes import recipe_preset, recipe_presets
 
-SHOWN = 50
+DATASETS_SHOWN = 50
 PROBLEMS_SHOWN = 100
 GPU_SIGNS = (Path("/dev/nvidia0"), Path("/proc/driver/nvidia/version"))
 ACTIONS = {
-    "start": services.run_start,
-    "stop": services.run_stop,
-    "resume": services.run_resume,
-    "evaluate": services.run_evaluate,
+    "start": run_start,
+    "stop": run_stop,
+    "resume": run_resume,
+    "evaluate": run_evaluate,
 }
 SAID = {
     "start": "The run starts: its data is checked first.",
@@ -42,118 +38,6 @@ STEPS = (("checking", "Check"), ("embedding", "Embed"), ("training", "Train"), (
 
 
 @train_required
-@require_safe
-def index(request: HttpRequest) -> HttpResponse:
-    """training/index.html: runs, datasets and model versions, newest first; serving, before (to roll back to)."""
-    serving = model_version_serving(ModelVersion.Role.SEMANTIC)
-    context = {
-        "runs": selectors.run_list()[:SHOWN],
-        "datasets": selectors.dataset_list()[:SHOWN],
-        "versions": selectors.version_list().filter(role=ModelVersion.Role.SEMANTIC)[:SHOWN],
-        "serving": serving,
-        "before": selectors.version_before(serving),
-        "moving": TrainingRun.objects.filter(state__in=[TrainingRun.State.QUEUED, TrainingRun.State.RUNNING]).exists()
-        or Dataset.objects.filter(state=Dataset.State.WAITING).exists(),
-    }
-    return render(request, "training/index.html", context)
-
-
-@train_required
-@require_http_methods(["GET", "HEAD", "POST"])
-def dataset_new(request: HttpRequest) -> HttpResponse:
-    """training/dataset_new.html; POST makes the dataset and goes to its page."""
-    problem, status = "", 200
-    if request.method == "POST":
-        try:
-            return redirect("training:dataset", _dataset_made(request).id)
-        except VSearchError as error:
-            problem, status = error.message, error.status
-    ready = Video.objects.filter(state=Video.State.READY)
-    texts = TextSegment.objects.filter(video__state=Video.State.READY)
-    context = {
-        "problem": problem,
-        "chosen": request.POST.get("source", "library"),
-        "name": request.POST.get("name", ""),
-        "texts": [(text.value, text.label, texts.filter(source=text).count()) for text in LIBRARY_TEXTS],
-        "texts_chosen": request.POST.getlist("texts") or ["title", "description"],
-        "videos": ready.count(),
-        "feedback": Feedback.objects.count(),
-    }
-    return render(request, "training/dataset_new.html", context, status=status)
-
-
-def _dataset_made(request: HttpRequest) -> Dataset:
-    source, name = request.POST.get("source", ""), request.POST.get("name", "")
-    who: dict[str, Any] = {"owner": request.user, "guards": request.POST.get("guards") == "on"}
-    if source == "library":
-        return services.dataset_from_library(name=name, texts=request.POST.getlist("texts"), **who)
-    if source == "feedback":
-        return services.dataset_from_feedback(name=name, **who)
-    if source != "file":
-        raise InvalidInput("Choose where the captions come from.", field="source")
-    file = request.FILES.get("file")
-    if file is None or file.file is None:
-        raise InvalidInput("Choose a manifest (.jsonl) or a table (.csv).", field="file")
-    return services.dataset_from_file(name=name, file=file.file, file_name=file.name or "manifest.jsonl", **who)
-
-
-def _dataset(dataset_id: UUID) -> Dataset:
-    try:
-        return selectors.dataset_get(dataset_id=dataset_id)
-    except NotFound as error:
-        raise Http404(error.message) from error
-
-
-def _dataset_context(dataset: Dataset) -> dict[str, Any]:
-    return {
-        "dataset": dataset,
-        "problems": dataset.problems[:PROBLEMS_SHOWN],
-        "problem_count": dataset.counts.get("problems", len(dataset.problems)),
-        "runs": selectors.run_list().filter(dataset=dataset)[:SHOWN],
-        "moving": dataset.state == Dataset.State.WAITING,
-    }
-
-
-@train_required
-@require_safe
-def dataset_page(request: HttpRequest, dataset_id: UUID) -> HttpResponse:
-    return render(request, "training/dataset.html", _dataset_context(_dataset(dataset_id)))
-
-
-@train_required
-@require_safe
-def dataset_status(request: HttpRequest, dataset_id: UUID) -> HttpResponse:
-    response = render(request, "training/_dataset.html", _dataset_context(_dataset(dataset_id)))
-    response["Cache-Control"] = "no-store"
-    return response
-
-
-@train_required
-@require_POST
-def dataset_guard(request: HttpRequest, dataset_id: UUID) -> HttpResponse:
-    guards = request.POST.get("guards") == "yes"
-    try:
-        services.dataset_guard_set(dataset_id=dataset_id, guards=guards)
-    except VSearchError as error:
-        messages.error(request, error.message)
-    else:
-        messages.success(request, "Every candidate is measured on it from now on." if guards else "It guards no more.")
-    return redirect("training:dataset", dataset_id)
-
-
-@train_required
-@require_POST
-def dataset_remove(request: HttpRequest, dataset_id: UUID) -> HttpResponse:
-    try:
-        services.dataset_delete(dataset_id=dataset_id)
-    except VSearchError as error:
-        messages.error(request, error.message)
-        return redirect("training:dataset", dataset_id)
-    messages.success(request, "The dataset was deleted.")
-    return redirect("training:index")
-
-
-@train_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def run_new(request: HttpRequest) -> HttpResponse:
     """training/run_new.html; POST makes a draft, whose page shows the cost and starts it."""
@@ -161,7 +45,7 @@ def run_new(request: HttpRequest) -> HttpResponse:
     given = request.POST if request.method == "POST" else request.GET
     if request.method == "POST":
         try:
-            run = services.run_create(
+            run = run_create(
                 dataset_id=_id(given.get("dataset"), "dataset"),
                 recipe=given.get("recipe", ""),
                 base_id=_id(given["base"], "base") if given.get("base") else None,
@@ -171,7 +55,7 @@ def run_new(request: HttpRequest) -> HttpResponse:
             problem, status = error.message, error.status
         else:
             return redirect("training:run", run.id)
-    datasets = list(selectors.dataset_list().filter(state=Dataset.State.FROZEN)[:SHOWN])
+    datasets = list(selectors.dataset_list().filter(state=Dataset.State.FROZEN)[:DATASETS_SHOWN])
     context = {
         "problem": problem,
         "datasets": datasets,
@@ -188,7 +72,7 @@ def run_new(request: HttpRequest) -> HttpResponse:
 @require_safe
 def run_estimate(request: HttpRequest) -> HttpResponse:
     """The fragment with the cost of the choice in the query."""
-    datasets = list(selectors.dataset_list().filter(state=Dataset.State.FROZEN)[:SHOWN])
+    datasets = list(selectors.dataset_list().filter(state=Dataset.State.FROZEN)[:DATASETS_SHOWN])
     return render(request, "training/_estimate.html", _estimate(request.GET, datasets))
 
 
@@ -272,7 +156,7 @@ def run_act(request: HttpRequest, run_id: UUID, action: str) -> HttpResponse:
     """start, stop, resume, evaluate, delete."""
     try:
         if action == "delete":
-            services.run_delete(run_id=run_id)
+            run_delete(run_id=run_id)
             messages.success(request, "The run was deleted. A candidate that it made stays.")
             return redirect("training:index")
         if action not in ACTIONS:

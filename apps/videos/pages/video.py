@@ -14,9 +14,10 @@ from django.views.decorators.http import require_http_methods, require_safe
 from apps.accounts.permissions import look_required
 from apps.core.exceptions import NotFound, VSearchError
 from apps.core.models import Job
+from apps.videos.editing import video_delete
+from apps.videos.ingest import video_cancel, video_retry
 from apps.videos.models import Video
 from apps.videos.selectors import may_edit, video_get
-from apps.videos.services import video_cancel, video_delete, video_retry
 from apps.videos.subtitles import subtitle_cues
 from vsearch.jobs import JobKind
 

@@ -13,9 +13,10 @@ from apps.accounts.permissions import train_required
 from apps.core.exceptions import NotFound, VSearchError
 from apps.embeddings.models import ModelVersion
 from apps.embeddings.selectors import model_version_serving
-from apps.training import selectors, services
-from apps.training.comparing import QUERY_LENGTH, compare_query
+from apps.training import selectors
 from apps.training.models import EvaluationReport
+from apps.training.promotion.comparing import QUERY_LENGTH, compare_query
+from apps.training.promotion.decisions import candidate_promote, version_roll_back
 
 SUGGESTED = 6
 
@@ -79,9 +80,7 @@ def _words_of(report: EvaluationReport) -> set[str]:
 @require_POST
 def promote(request: HttpRequest, version_id: UUID) -> HttpResponse:
     try:
-        done = services.candidate_promote(
-            version_id=version_id, person=request.user, override=request.POST.get("override", "")
-        )
+        done = candidate_promote(version_id=version_id, person=request.user, override=request.POST.get("override", ""))
     except VSearchError as error:
         messages.error(request, error.message)
     else:
@@ -93,7 +92,7 @@ def promote(request: HttpRequest, version_id: UUID) -> HttpResponse:
 @require_POST
 def roll_back(request: HttpRequest, version_id: UUID) -> HttpResponse:
     try:
-        done = services.version_roll_back(version_id=version_id, person=request.user, note=request.POST.get("note", ""))
+        done = version_roll_back(version_id=version_id, person=request.user, note=request.POST.get("note", ""))
     except VSearchError as error:
         messages.error(request, error.message)
     else:

@@ -1,0 +1,97 @@
+"""What people change about a video: title, description, tags, and whether it stays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from uuid import UUID
+
+from django.db import transaction
+
+from apps.core.exceptions import InvalidInput
+from apps.core.services import jobs_drop
+from apps.videos.models import Tag, TextSegment, Video
+from apps.videos.selectors import video_get
+from apps.videos.storage import folder_remove
+
+TITLE_LENGTH = 300
+DESCRIPTION_LENGTH = 20_000
+TAG_LENGTH = 64
+TAGS_A_VIDEO = 50
+
+
+@transaction.atomic
+def video_update(
+    *,
+    video_id: UUID,
+    title: str | None = None,
+    description: str | None = None,
+    tags: Iterable[str] | None = None,
+) -> Video:
+    """Change what is not None. Titles and descriptions are searched, so their text segments change along."""
+    video = video_get(video_id=video_id, locked=True)
+    if title is not None:
+        video.title = title.strip()
+        if not video.title:
+            raise InvalidInput("The title cannot be empty.", field="title")
+        if len(video.title) > TITLE_LENGTH:
+            raise InvalidInput(f"The title may have at most {TITLE_LENGTH} characters.", field="title")
+    if description is not None:
+        video.description = description.strip()
+        if len(video.description) > DESCRIPTION_LENGTH:
+            raise InvalidInput(
+                f"The description may have at most {DESCRIPTION_LENGTH:,} characters.",
+                field="description",
+            )
+    video.save(update_fields=["title", "description", "updated_at"])
+    if title is not None or description is not None:
+        text_segments_write(video)
+    if tags is not None:
+        names = tags_clean(tags)
+        video.tags.clear()
+        tags_add(video, names)
+    return video
+
+
+def video_delete(*, video_id: UUID) -> None:
+    """Remove the video, all that was derived from it and its uploaded file. An imported file stays in place."""
+    with transaction.atomic():
+        jobs_drop(subject_id=video_id)
+        video_get(video_id=video_id, locked=True).delete()
+        transaction.on_commit(partial(folder_remove, video_id))
+
+
+def tags_clean(tags: Iterable[str]) -> list[str]:
+    """Stripped, lower case, each once, in order; InvalidInput for too long or too many."""
+    names = list(dict.fromkeys(name for tag in tags if (name := " ".join(tag.split()).lower())))
+    if len(names) > TAGS_A_VIDEO:
+        raise InvalidInput(f"A video may have at most {TAGS_A_VIDEO} tags.", field="tags")
+    for name in names:
+        if len(name) > TAG_LENGTH:
+            raise InvalidInput(f"A tag may have at most {TAG_LENGTH} characters.", field="tags")
+    return names
+
+
+def tags_add(video: Video, names: list[str]) -> None:
+    if names:
+        Tag.objects.bulk_create([Tag(name=name) for name in names], ignore_conflicts=True)
+        video.tags.add(*Tag.objects.filter(name__in=names))
+
+
+def text_segments_write(video: Video) -> None:
+    whole = {
+        TextSegment.Source.TITLE: video.title,
+        TextSegment.Source.DESCRIPTION: video.description,
+    }
+    TextSegment.objects.filter(video=video, source__in=whole).delete()
+    TextSegment.objects.bulk_create(
+        TextSegment(
+            video=video,
+            source=source,
+            start=0.0,
+            end=video.duration_seconds or 0.0,
+            text=text,
+        )
+        for source, text in whole.items()
+        if text
+    )

@@ -1,0 +1,110 @@
+"""How a file becomes a video of the library. Its content decides: the same bytes are one video, however they come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path, PurePath
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.db import IntegrityError, transaction
+
+from apps.core.exceptions import InvalidInput
+from apps.videos.editing import DESCRIPTION_LENGTH, TITLE_LENGTH, tags_add, tags_clean, text_segments_write
+from apps.videos.ingest import ingest_again
+from apps.videos.models import Video
+from apps.videos.storage import file_sha256, folder_remove, move_into, original_path
+from vsearch.jobs import JobKind, enqueue
+
+
+def video_register(
+    *,
+    path: str | Path,
+    original_name: str,
+    source: str,
+    owner: Any = None,
+    sha256: str | None = None,
+    title: str | None = None,
+    description: str = "",
+    tags: Iterable[str] = (),
+) -> tuple[Video, bool]:
+    """Make the file a video of the library; returns (video, whether it is new).
+
+    An upload is moved to its place in MEDIA_DIR; an import stays where it is. Content decides: of two calls with
+    the same bytes, even at the same time, one makes the row and the other gets it (its uploaded file is removed,
+    unless the stored one is missing). A failed video of the same content is tried again.
+    """
+    path = Path(path)
+    sha256 = sha256 or file_sha256(path)
+    names = tags_clean(tags)
+    video_id = uuid4()
+    try:
+        with transaction.atomic():
+            video = Video.objects.create(
+                id=video_id,
+                sha256=sha256,
+                title=title_from(title, original_name),
+                description=description[:DESCRIPTION_LENGTH],
+                original_name=PurePath(original_name).name[:300],
+                source=source,
+                path=str(original_path(video_id, original_name) if source == Video.Source.UPLOAD else path),
+                owner=owner,
+                size_bytes=path.stat().st_size,
+            )
+            text_segments_write(video)
+            tags_add(video, names)
+            enqueue(kind=JobKind.INGEST, subject_id=video.id, title=video.title)
+            if source == Video.Source.UPLOAD:
+                # Before the commit: whoever sees the row finds the file.
+                move_into(path, Path(video.path))
+        return video, True
+    except FileNotFoundError as error:
+        folder_remove(video_id)
+        raise InvalidInput(f"{path} is not there any more.", field="path") from error
+    except IntegrityError:
+        folder_remove(video_id)
+        existing = Video.objects.filter(sha256=sha256).first()
+        if existing is None:
+            raise  # not the content was there twice: something else is wrong
+    except BaseException:
+        _take_back(video_id, path, original_name)
+        raise
+    return _join_existing(existing.id, path, original_name, source, names), False
+
+
+def _take_back(video_id: UUID, path: Path, original_name: str) -> None:
+    """The row was not committed: the moved file returns, so that the caller may try again or remove it."""
+    moved = original_path(video_id, original_name)
+    if moved.exists() and not path.exists():
+        move_into(moved, path)
+    folder_remove(video_id)
+
+
+@transaction.atomic
+def _join_existing(video_id: UUID, path: Path, original_name: str, source: str, tags: list[str]) -> Video:
+    video = Video.objects.select_for_update().get(id=video_id)
+    stored = bool(video.path) and Path(video.path).is_file()
+    if source == Video.Source.UPLOAD:
+        if stored:
+            path.unlink(missing_ok=True)
+        else:
+            target = original_path(video.id, original_name)
+            move_into(path, target)
+            _path_set(video, target, Video.Source.UPLOAD)
+    elif not stored:
+        _path_set(video, path, Video.Source.IMPORT)
+    tags_add(video, tags)
+    if video.state == Video.State.FAILED:
+        ingest_again(video)
+    return video
+
+
+def _path_set(video: Video, path: Path, source: str) -> None:
+    video.path, video.source = str(path), source
+    video.save(update_fields=["path", "source", "updated_at"])
+
+
+def title_from(title: str | None, original_name: str) -> str:
+    """The given title, or the file's name made readable: "beach_day.mp4" -> "beach day"."""
+    chosen = (title or "").strip() or PurePath(original_name).stem.replace("_", " ").strip()
+    return (chosen or "untitled")[:TITLE_LENGTH]
