@@ -20,9 +20,9 @@ import torch
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont
 
 from benchmarks.clip_families import SUFFIXES, family
-from worker.embedders.copy_borders import NO_BORDERS
-from worker.embedders.copy_descriptor import SIDE, CopyDescriptor, CopyNet
-from worker.embedders.copy_quality import MIN_QUALITY, frame_quality
+from worker.embedders.copies.borders import NO_BORDERS
+from worker.embedders.copies.descriptor import SIDE, CopyDescriptor, CopyNet
+from worker.embedders.copies.quality import MIN_QUALITY, frame_quality
 
 Picture = Image.Image
 Edit = Callable[[Picture, Picture], Picture]  # (frame, frame of another clip) -> edited frame

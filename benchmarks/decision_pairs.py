@@ -19,7 +19,7 @@ import torch
 
 from worker.alignment import DEFAULT_ALIGNER, Descriptors, match_pair
 from worker.alignment.decision import features
-from worker.embedders.copy_descriptor import CopyDescriptor
+from worker.embedders.copies.descriptor import CopyDescriptor
 from worker.indexing.fingerprints import fingerprint
 
 NEITHER = {"intro"}

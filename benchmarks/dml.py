@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from worker.embedders.bundled import BundledEmbedder
-from worker.embedders.dml import WEIGHTS, Dml
-from worker.embedders.mac import semantic_mac
+from worker.embedders.copies.dml import WEIGHTS, Dml
+from worker.embedders.copies.mac import semantic_mac
+from worker.embedders.semantic.bundled import BundledEmbedder
 from worker.evaluation.retrieval import RetrievalScores, evaluate_retrieval, relevance_of
 from worker.training.dml import cached_features, report
 

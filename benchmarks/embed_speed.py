@@ -23,9 +23,9 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch import nn
 
-from worker.embedders.bundled import BundledEmbedder
-from worker.embedders.copy_descriptor import SIDE, CopyDescriptor, CopyNet
+from worker.embedders.copies.descriptor import SIDE, CopyDescriptor, CopyNet
 from worker.embedders.registry import COPY_WEIGHTS
+from worker.embedders.semantic.bundled import BundledEmbedder
 from worker.embedders.towers import ImageTower
 from worker.embedders.weights import load_packed
 

@@ -32,8 +32,8 @@ import av
 import torch
 
 from worker.embedders.base import Embedder
-from worker.embedders.copy_descriptor import CopyDescriptor
-from worker.embedders.copy_quality import frame_quality
+from worker.embedders.copies.descriptor import CopyDescriptor
+from worker.embedders.copies.quality import frame_quality
 from worker.embedders.registry import load_copy, load_semantic
 from worker.indexing.fingerprints import Fingerprinter
 from worker.indexing.video import BATCH, index_video

@@ -31,9 +31,9 @@ from worker.alignment import AlignerConfig, Descriptors, SimilarityMatrix, get_a
 from worker.alignment.sparse import expand
 from worker.detection.coverage import local_maxima, pooled, spans_of, thinned
 from worker.detection.keyframes import KeyframeSelector, budget
-from worker.embedders.copy_borders import NO_BORDERS
-from worker.embedders.copy_descriptor import WEIGHTS, CopyDescriptor
-from worker.embedders.copy_quality import frame_quality, informative_frames
+from worker.embedders.copies.borders import NO_BORDERS
+from worker.embedders.copies.descriptor import WEIGHTS, CopyDescriptor
+from worker.embedders.copies.quality import frame_quality, informative_frames
 from worker.evaluation.copies import Box, vcsl_scores
 
 Rng = np.random.Generator

@@ -6,8 +6,9 @@
 Data: the MSR-VTT videos of the pack (up to five frames each) with at most five captions each to train on. Videos are
 split by number: every twelfth validates, every twelfth tests, the rest trains. Features: the teacher's pooled frame
 features (square root, reduced to 384 dimensions by a PCA of the train split), MiniLM sentence and word vectors. Each
-run trains the same head (worker.embedders.fine_tuned.DualHead) with the product's own loop and differs in nothing but
-the named method; the epoch with the best validation R@sum is tested. Runs that are done are read from FOLDER.
+run trains the same head (worker.embedders.semantic.fine_tuned.DualHead) with the product's own loop and differs in
+nothing but the named method; the epoch with the best validation R@sum is tested. Runs that are done are read from
+FOLDER.
 
 Reported: R@sum of both directions on the test videos, mean over seeds, with a 95 % bootstrap interval over videos of
 the mean, and the same for the difference to InfoNCE (the same videos and seeds, paired).
@@ -29,7 +30,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
-from worker.embedders.fine_tuned import DualHead
+from worker.embedders.semantic.fine_tuned import DualHead
 from worker.evaluation.directions import both_directions
 from worker.evaluation.intervals import mean_interval
 from worker.evaluation.retrieval import CUTOFFS

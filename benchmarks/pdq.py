@@ -16,7 +16,7 @@ import pdqhash
 
 from benchmarks.clip_families import clips_in, family, split_of
 from benchmarks.copy_descriptor import read_frames
-from worker.embedders.pdq import dihedral_hashes, hamming, pdq_hashes
+from worker.embedders.copies.pdq import dihedral_hashes, hamming, pdq_hashes
 
 
 def reference_hashes(images: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

@@ -27,8 +27,8 @@ from PIL import Image
 from transformers import BertConfig
 
 from worker.embedders.base import Embedder
-from worker.embedders.bundled import BundledEmbedder
 from worker.embedders.registry import load_semantic
+from worker.embedders.semantic.bundled import BundledEmbedder
 from worker.embedders.towers import ImageTower, TextTower
 from worker.evaluation.intervals import mean_interval
 from worker.evaluation.retrieval import CUTOFFS, ranks, relevance_of

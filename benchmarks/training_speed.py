@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from worker.embedders.fine_tuned import DualHead
+from worker.embedders.semantic.fine_tuned import DualHead
 from worker.training.epochs import StepObjective
 from worker.training.features import Features
 from worker.training.grad_cache import Tower, backward, micro_batches

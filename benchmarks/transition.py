@@ -21,9 +21,9 @@ from PIL import Image
 from benchmarks.clip_families import clips_in, family, split_of
 from worker.detection.transition import WEIGHTS, TransitionClassifier
 from worker.detection.vfrm import SequenceLabels, label_sequence
-from worker.embedders.copy_borders import NO_BORDERS
-from worker.embedders.copy_descriptor import SIDE, CopyDescriptor
-from worker.embedders.copy_descriptor import WEIGHTS as COPY_WEIGHTS
+from worker.embedders.copies.borders import NO_BORDERS
+from worker.embedders.copies.descriptor import SIDE, CopyDescriptor
+from worker.embedders.copies.descriptor import WEIGHTS as COPY_WEIGHTS
 from worker.training.edited_alike import edited_alike
 from worker.training.transition import KINDS, Frames, accuracies, cosine_distance, cosine_threshold, pooled, prepared
 

@@ -1,7 +1,7 @@
 """Queries to vectors, inside the web process: onnxruntime and tokenizers on the folder of a model version.
 
-The folder holds text.onnx, tokenizer.json and text.json; worker.embedders.export writes and checks them. A tower is
-loaded once a process and version (some 0.1 to 1 s), so ``warm`` is called before the first request.
+The folder holds text.onnx, tokenizer.json and text.json; worker.embedders.semantic.export writes and checks them.
+A tower is loaded once a process and version (some 0.1 to 1 s), so ``warm`` is called before the first request.
 """
 
 from __future__ import annotations

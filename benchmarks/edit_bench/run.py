@@ -52,7 +52,7 @@ def run_ours(manifest: CopyManifest, weights: Path | None, aligner: str | None, 
     """The product's engine, by the code of ``manage.py evaluate copies``."""
     import worker.detection  # noqa: F401  # makes the learned aligners known by name
     from worker.alignment import DEFAULT_ALIGNER
-    from worker.embedders.copy_descriptor import CopyDescriptor
+    from worker.embedders.copies.descriptor import CopyDescriptor
     from worker.management.measure_copies import measure_copies
 
     copy = CopyDescriptor(weights.resolve()) if weights else CopyDescriptor()

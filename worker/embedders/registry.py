@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from worker.embedders.base import Embedder, EmbedderError
-from worker.embedders.copy_descriptor import CopyDescriptor
+from worker.embedders.copies.descriptor import CopyDescriptor
 
 
 def _architecture(folder: Path) -> str:
@@ -28,15 +28,15 @@ def is_fine_tuned(folder: Path) -> bool:
 def load_semantic(folder: Path, name: str, revision: str) -> Embedder:
     """Raises EmbedderError. The serving one and one that is being indexed beside it stay loaded."""
     if is_bundled(folder):
-        from worker.embedders.bundled import BundledEmbedder
+        from worker.embedders.semantic.bundled import BundledEmbedder
 
         return BundledEmbedder(folder)
     if is_fine_tuned(folder):
-        from worker.embedders.fine_tuned import FineTunedEmbedder
+        from worker.embedders.semantic.fine_tuned import FineTunedEmbedder
 
         base = load_semantic(folder / "base", "base", "")
         return FineTunedEmbedder(folder, base, name=name, revision=revision)
-    from worker.embedders.transformers_model import TransformersEmbedder
+    from worker.embedders.semantic.transformers_model import TransformersEmbedder
 
     return TransformersEmbedder(folder, name=name, revision=revision)
 

@@ -10,9 +10,9 @@ import numpy as np
 
 from worker.alignment import with_penalties
 from worker.detection.coverage import pooled, spans_of
-from worker.embedders.copy_descriptor import CopyDescriptor
-from worker.embedders.copy_quality import frame_quality, informative_frames
-from worker.embedders.copy_views import CopyViews, Role
+from worker.embedders.copies.descriptor import CopyDescriptor
+from worker.embedders.copies.quality import frame_quality, informative_frames
+from worker.embedders.copies.views import CopyViews, Role
 from worker.media.errors import MediaError
 from worker.media.stream import open_frames
 from worker.types import Descriptors, FloatArray, ProbeFacts, SampledFrame

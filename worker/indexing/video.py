@@ -13,8 +13,8 @@ import numpy as np
 
 from worker.alignment import Descriptors
 from worker.embedders.base import Embedder
-from worker.embedders.copy_descriptor import CopyDescriptor
-from worker.embedders.copy_quality import frame_quality
+from worker.embedders.copies.descriptor import CopyDescriptor
+from worker.embedders.copies.quality import frame_quality
 from worker.indexing.fingerprints import Fingerprinter
 from worker.media.errors import MediaError
 from worker.media.pictures import StoryboardWriter, write_poster, write_thumbnail

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from django.core.management.base import CommandError, CommandParser, OutputWrapper
 
 if TYPE_CHECKING:  # these load torch, which `manage.py help` does not need
-    from worker.embedders.copy_descriptor import CopyDescriptor
+    from worker.embedders.copies.descriptor import CopyDescriptor
     from worker.evaluation.copy_manifest import ManifestFault
     from worker.management.measure_copies import Measured, Unreadable
 
@@ -77,7 +77,7 @@ def _refuse_unknown(options: dict[str, Any], aligner: str, out: OutputWrapper) -
 
 
 def _descriptor(weights: Path | None) -> CopyDescriptor:
-    from worker.embedders.copy_descriptor import CopyDescriptor
+    from worker.embedders.copies.descriptor import CopyDescriptor
 
     if weights is None:
         return CopyDescriptor()

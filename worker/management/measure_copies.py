@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from worker.alignment import Aligner, DecisionModel, Descriptors, match_pair
-from worker.embedders.copy_descriptor import CopyDescriptor
+from worker.embedders.copies.descriptor import CopyDescriptor
 from worker.evaluation.copy_manifest import (
     CopyManifest,
     CopyManifestError,

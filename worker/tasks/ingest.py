@@ -19,7 +19,7 @@ from apps.videos.models import Video
 from vsearch.celery import app
 from vsearch.jobs import JobKind, enqueue
 from worker.embedders.base import Embedder, EmbedderError
-from worker.embedders.copy_descriptor import CopyDescriptor
+from worker.embedders.copies.descriptor import CopyDescriptor
 from worker.indexing.video import Indexed, index_video
 from worker.media.device import ensure_space
 from worker.media.errors import MediaError

@@ -18,9 +18,9 @@ from apps.embeddings.vector_index import PgVectorIndex
 from vsearch.celery import app
 from vsearch.jobs import JobKind, enqueue
 from worker.embedders.base import EmbedderError
-from worker.embedders.download import fetch_model
-from worker.embedders.export import export_text_tower
 from worker.embedders.registry import load_semantic
+from worker.embedders.semantic.download import fetch_model
+from worker.embedders.semantic.export import export_text_tower
 from worker.tasks.endings import failed
 from worker.tasks.library_index import index_library, videos_waiting
 from worker.tasks.running import JobContinues, JobFailed, RunningJob, run

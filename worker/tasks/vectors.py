@@ -16,8 +16,8 @@ from apps.videos.models import Video
 from worker.alignment import Descriptors, View, with_penalties
 from worker.alignment.decision import DECISION_FILE, DecisionModel, bundled_decision
 from worker.embedders.base import Embedder, EmbedderError
-from worker.embedders.copy_descriptor import CopyDescriptor
-from worker.embedders.looks_file import read_looks, write_looks
+from worker.embedders.copies.descriptor import CopyDescriptor
+from worker.embedders.copies.looks_file import read_looks, write_looks
 from worker.embedders.registry import COPY_WEIGHTS, load_copy, load_semantic
 from worker.indexing.video import Indexed
 from worker.types import FloatArray

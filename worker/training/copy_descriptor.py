@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset
 
-from worker.embedders.copy_descriptor import SIDE, CopyNet
+from worker.embedders.copies.descriptor import SIDE, CopyNet
 from worker.training.checkpoint import load_checkpoint, save_checkpoint
 from worker.training.copy_augment import edited_views
 from worker.training.imagesets import load_pack

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import Tensor
 
-from worker.embedders.copy_descriptor import DIM, CopyNet, to_square
+from worker.embedders.copies.descriptor import DIM, CopyNet, to_square
 from worker.training.checkpoint import load_checkpoint
 from worker.training.copy_descriptor import training_rows
 

@@ -1,4 +1,4 @@
-"""Trains the DML head (worker.embedders.dml) on near-duplicates of our own making.
+"""Trains the DML head (worker.embedders.copies.dml) on near-duplicates of our own making.
 
 A "video" is a group of frames of one MSR-VTT video; its near-duplicates are the same frames, sometimes fewer of them,
 edited with one set of parameters. loss = max(0, D+ - D- + gamma) on squared Euclidean distances of unit rows, gamma 1
@@ -22,9 +22,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from worker.embedders.bundled import BundledEmbedder
-from worker.embedders.dml import WEIGHTS, DmlHead
-from worker.embedders.mac import SIDE, MacSource, normalised, semantic_mac
+from worker.embedders.copies.dml import WEIGHTS, DmlHead
+from worker.embedders.copies.mac import SIDE, MacSource, normalised, semantic_mac
+from worker.embedders.semantic.bundled import BundledEmbedder
 from worker.embedders.weights import save_packed
 from worker.evaluation.retrieval import average_precisions, relevance_of
 from worker.training.checkpoint import load_checkpoint, save_checkpoint

@@ -19,7 +19,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from worker.embedders.fine_tuned import DualHead
+from worker.embedders.semantic.fine_tuned import DualHead
 from worker.training.checkpoint import load_checkpoint, save_checkpoint, whole_checkpoint
 from worker.training.distributed import World, any_process, wait_for_all
 from worker.training.errors import TrainingError

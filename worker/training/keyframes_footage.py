@@ -24,8 +24,8 @@ from PIL import Image
 from safetensors.numpy import load_file, save_file
 
 from worker.alignment.similarity import unit
-from worker.embedders.copy_borders import NO_BORDERS
-from worker.embedders.copy_descriptor import WEIGHTS, CopyDescriptor
+from worker.embedders.copies.borders import NO_BORDERS
+from worker.embedders.copies.descriptor import WEIGHTS, CopyDescriptor
 from worker.training.copy_augment import plain_view, strong_view
 from worker.training.imagesets import load_pack
 from worker.types import FloatArray

@@ -16,8 +16,8 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 
 from worker.embedders.base import Embedder, EmbedderError
-from worker.embedders.fine_tuned import DualHead, FineTunedEmbedder
 from worker.embedders.registry import load_semantic
+from worker.embedders.semantic.fine_tuned import DualHead, FineTunedEmbedder
 from worker.media.errors import MediaError
 from worker.training.distributed import World, wait_for_all
 from worker.training.epochs import (

@@ -17,12 +17,12 @@ import torch
 from safetensors.torch import save_file
 
 from worker.embedders.base import Embedder, EmbedderError
-from worker.embedders.bundled import BundledEmbedder
-from worker.embedders.export import export_text_tower
-from worker.embedders.fine_tuned import ARCHITECTURE, HEAD_FILE, DualHead, FineTunedEmbedder
-from worker.embedders.image_onnx import IMAGE_FILE, ONNX_ERRORS, export_images, quantise_images
 from worker.embedders.registry import load_semantic
-from worker.embedders.transformers_model import TransformersEmbedder
+from worker.embedders.semantic.bundled import BundledEmbedder
+from worker.embedders.semantic.export import export_text_tower
+from worker.embedders.semantic.fine_tuned import ARCHITECTURE, HEAD_FILE, DualHead, FineTunedEmbedder
+from worker.embedders.semantic.image_onnx import IMAGE_FILE, ONNX_ERRORS, export_images, quantise_images
+from worker.embedders.semantic.transformers_model import TransformersEmbedder
 from worker.training.recipe import Recipe
 from worker.training.validation import Split, split_scores, total_rsum
 from worker.types import ByteImage

@@ -48,7 +48,7 @@ def cache_sentences(rows: list[ImageRow], pack: Path) -> None:
 @torch.inference_mode()
 def word_vectors(texts: list[str], *, batch: int = 128) -> list[tuple[list[str], np.ndarray]]:
     """Per text its words and their (L, 384) unit vectors: last hidden states, averaged over the pieces of a word."""
-    from worker.embedders.words import joined_words
+    from worker.embedders.semantic.words import joined_words
 
     tokenizer = AutoTokenizer.from_pretrained(minilm_folder())
     model = AutoModel.from_pretrained(minilm_folder(), use_safetensors=True).eval()

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from worker.embedders.fine_tuned import DualHead
+from worker.embedders.semantic.fine_tuned import DualHead
 from worker.training.augment import drop_frames
 from worker.training.features import Features, ragged
 from worker.training.losses.batch import MAX_SCALE, START_SCALE, PairBatch

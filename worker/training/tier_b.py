@@ -27,8 +27,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from worker.embedders.fine_tuned import HEAD_FILE, DualHead
 from worker.embedders.registry import is_fine_tuned
+from worker.embedders.semantic.fine_tuned import HEAD_FILE, DualHead
 from worker.training.errors import TrainingError
 from worker.training.grad_cache import Embeddings
 from worker.training.lora import add_lora, merged_state

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from worker.embedders.base import Embedder
-from worker.embedders.fine_tuned import DualHead
+from worker.embedders.semantic.fine_tuned import DualHead
 from worker.media.errors import MediaError
 from worker.training import grad_cache
 from worker.training.augment import crop_clip, drop_frames

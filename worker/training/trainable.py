@@ -19,10 +19,10 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from worker.embedders.base import EmbedderError
-from worker.embedders.bundled import BundledEmbedder, squash
 from worker.embedders.registry import is_bundled
+from worker.embedders.semantic.bundled import BundledEmbedder, squash
+from worker.embedders.semantic.transformers_model import TransformersEmbedder, embedding_of, normalise, square
 from worker.embedders.towers import ImageTower
-from worker.embedders.transformers_model import TransformersEmbedder, embedding_of, normalise, square
 from worker.embedders.weights import ROWS_SUFFIX, load_packed, save_packed
 from worker.training.errors import TrainingError
 from worker.training.losses.batch import MAX_SCALE, START_SCALE

@@ -25,9 +25,9 @@ from PIL import Image
 from torch import Tensor
 
 from worker.detection.transition import WEIGHTS, TransitionNet
-from worker.embedders.copy_borders import NO_BORDERS
-from worker.embedders.copy_descriptor import SIDE, CopyDescriptor
-from worker.embedders.copy_descriptor import WEIGHTS as COPY_WEIGHTS
+from worker.embedders.copies.borders import NO_BORDERS
+from worker.embedders.copies.descriptor import SIDE, CopyDescriptor
+from worker.embedders.copies.descriptor import WEIGHTS as COPY_WEIGHTS
 from worker.embedders.weights import save_packed
 from worker.training.checkpoint import load_checkpoint, save_checkpoint
 from worker.training.copy_descriptor import thumbnails

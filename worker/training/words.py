@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from worker.embedders.base import Embedder, EmbedderError
-from worker.embedders.words import encode_words
+from worker.embedders.semantic.words import encode_words
 from worker.training.errors import TrainingError
 from worker.training.features import Features, Interrupted, embed_texts, save_arrays, starts_of
 from worker.training.significance import WordStatistics, mask_significant, split_words, word_weights

@@ -9,7 +9,7 @@ from apps.embeddings.vector_index import PgVectorIndex
 from apps.videos.models import Video
 from tests.apps.duplicates.library import make_video
 from worker.alignment import Descriptors, View
-from worker.embedders.looks_file import write_looks
+from worker.embedders.copies.looks_file import write_looks
 from worker.tasks.vectors import fingerprint_file
 
 DIM = 128

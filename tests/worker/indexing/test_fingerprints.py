@@ -11,8 +11,8 @@ import torch
 from tests.worker.alignment.planting import Footage
 from worker.alignment import Descriptors, View, background_penalty, match_pair, unit, with_penalties
 from worker.detection.keyframes import budget
-from worker.embedders.copy_descriptor import CopyDescriptor, CopyNet
-from worker.embedders.copy_quality import frame_quality
+from worker.embedders.copies.descriptor import CopyDescriptor, CopyNet
+from worker.embedders.copies.quality import frame_quality
 from worker.indexing.fingerprints import BATCH, Fingerprinter, fingerprint, key_frames
 from worker.training.copy_release import release
 from worker.types import FloatArray, SampledFrame

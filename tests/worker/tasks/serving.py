@@ -12,8 +12,8 @@ from apps.embeddings.models import ModelVersion
 from apps.videos.models import Video
 from apps.videos.registration import video_register
 from tests.worker.embedders.tiny_models import tiny_bundled
-from worker.embedders.bundled import bundled_spec
 from worker.embedders.registry import load_copy, load_semantic
+from worker.embedders.semantic.bundled import bundled_spec
 from worker.types import EmbedderSpec
 
 

@@ -12,7 +12,7 @@ from apps.embeddings.models import ClipEmbedding, FrameEmbedding, ModelVersion
 from apps.videos.models import Video
 from tests.clips import Scene, make_clip
 from tests.worker.tasks.serving import register, versions  # noqa: F401
-from worker.embedders.copy_quality import informative_frames
+from worker.embedders.copies.quality import informative_frames
 from worker.tasks import ingest as ingest_task
 from worker.tasks.ingest import ingest
 from worker.tasks.matching import stored_descriptors

@@ -5,7 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from worker.embedders.copy_descriptor import CopyDescriptor, CopyNet
+from worker.embedders.copies.descriptor import CopyDescriptor, CopyNet
 from worker.training import copy_descriptor
 from worker.training.copy_descriptor import pair_loss, rate_at, relations, spread_loss, train
 from worker.training.copy_release import release, whitening

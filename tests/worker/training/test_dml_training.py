@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from worker.embedders.mac import normalised
+from worker.embedders.copies.mac import normalised
 from worker.training import dml
 from worker.training.dml import (
     embedded,

@@ -19,8 +19,8 @@ from tokenizers import Tokenizer
 
 from tests.worker.embedders.tiny_models import tiny_bundled, tiny_clip
 from tests.worker.training.photo_data import SUBJECTS, photo_items, photo_manifest
-from worker.embedders.export import run_onnx
 from worker.embedders.registry import load_semantic
+from worker.embedders.semantic.export import run_onnx
 from worker.training.epochs import Progress, Stopped, batch_size, epoch_order, rate_factor
 from worker.training.errors import TrainingError
 from worker.training.events import read_curve

@@ -28,8 +28,8 @@ def _own_copy(source: Path, spec: EmbedderSpec) -> Path:
         shutil.rmtree(fresh, ignore_errors=True)
         shutil.copytree(source, fresh)
         if spec.role == "semantic":
-            from worker.embedders.bundled import BundledEmbedder
-            from worker.embedders.export import export_text_tower
+            from worker.embedders.semantic.bundled import BundledEmbedder
+            from worker.embedders.semantic.export import export_text_tower
 
             (fresh / "export.json").write_text(json.dumps(export_text_tower(BundledEmbedder(fresh), fresh)))
         (fresh / "done").touch()
@@ -94,8 +94,8 @@ class Command(BaseCommand):
         self._preset()
 
     def _register_bundled(self, sources: Path) -> None:
-        from worker.embedders.bundled import bundled_spec
         from worker.embedders.registry import load_copy
+        from worker.embedders.semantic.bundled import bundled_spec
 
         try:
             for spec, source in (

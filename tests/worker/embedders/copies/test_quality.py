@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from worker.embedders.copy_quality import MIN_QUALITY, frame_quality
+from worker.embedders.copies.quality import MIN_QUALITY, frame_quality
 
 
 def scene(seed: int, height: int = 144, width: int = 256) -> np.ndarray:

@@ -9,9 +9,9 @@ import pytest
 
 from tests.worker.embedders.tiny_models import tiny_bundled, tiny_clip, tiny_siglip
 from worker.embedders.base import EmbedderError
-from worker.embedders.fine_tuned import DualHead
-from worker.embedders.image_onnx import IMAGE_FILE, OnnxImages, export_images, open_images, quantise_images
 from worker.embedders.registry import load_semantic
+from worker.embedders.semantic.fine_tuned import DualHead
+from worker.embedders.semantic.image_onnx import IMAGE_FILE, OnnxImages, export_images, open_images, quantise_images
 
 
 def pictures(count: int = 8) -> list[np.ndarray]:

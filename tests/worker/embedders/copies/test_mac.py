@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from worker.embedders.base import EmbedderError
-from worker.embedders.copy_descriptor import SIDE, CopyNet
-from worker.embedders.dml import Dml, DmlHead
-from worker.embedders.mac import copy_mac, copy_maps, mac, normalised, residual_maps, video_mac
+from worker.embedders.copies.descriptor import SIDE, CopyNet
+from worker.embedders.copies.dml import Dml, DmlHead
+from worker.embedders.copies.mac import copy_mac, copy_maps, mac, normalised, residual_maps, video_mac
 from worker.embedders.towers import ResidualNet
 from worker.embedders.weights import save_packed
 

@@ -21,10 +21,10 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from worker.embedders.base import Embedder, EmbedderError
-from worker.embedders.bundled import BundledEmbedder
-from worker.embedders.image_onnx import BATCH, IMAGE_FILE, open_images
-from worker.embedders.temporal import make_pooling
-from worker.embedders.transformers_model import TransformersEmbedder
+from worker.embedders.semantic.bundled import BundledEmbedder
+from worker.embedders.semantic.image_onnx import BATCH, IMAGE_FILE, open_images
+from worker.embedders.semantic.temporal import make_pooling
+from worker.embedders.semantic.transformers_model import TransformersEmbedder
 from worker.embedders.weights import files_sha256
 from worker.types import ByteImage, EmbedderSpec, FloatArray
 

@@ -24,8 +24,8 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from torch import Tensor, nn
 
 from worker.embedders.base import EmbedderError
-from worker.embedders.bundled import BundledEmbedder
-from worker.embedders.transformers_model import TransformersEmbedder, embedding_of
+from worker.embedders.semantic.bundled import BundledEmbedder
+from worker.embedders.semantic.transformers_model import TransformersEmbedder, embedding_of
 from worker.types import ByteImage, FloatArray
 
 IMAGE_FILE = "image.onnx"

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from worker.embedders.copy_borders import NO_BORDERS, Borders, find_borders, trim_borders
+from worker.embedders.copies.borders import NO_BORDERS, Borders, find_borders, trim_borders
 
 
 def moving_scene(count: int = 6, height: int = 90, width: int = 160) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from worker.embedders.pdq import (
+from worker.embedders.copies.pdq import (
     DIHEDRAL,
     EXACT_DISTANCE,
     MIN_QUALITY,

@@ -22,9 +22,9 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from worker.embedders.base import Embedder, EmbedderError
-from worker.embedders.bundled import BundledEmbedder
-from worker.embedders.fine_tuned import FineTunedEmbedder
-from worker.embedders.transformers_model import TransformersEmbedder, embedding_of
+from worker.embedders.semantic.bundled import BundledEmbedder
+from worker.embedders.semantic.fine_tuned import FineTunedEmbedder
+from worker.embedders.semantic.transformers_model import TransformersEmbedder, embedding_of
 from worker.types import FloatArray
 
 PARITY_TEXTS = (

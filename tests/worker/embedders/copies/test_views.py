@@ -6,10 +6,10 @@ import torch
 from PIL import Image
 
 from worker.alignment import Descriptors, View, with_penalties
-from worker.embedders.copy_descriptor import CopyDescriptor, CopyNet
-from worker.embedders.copy_regions import find_regions
-from worker.embedders.copy_views import PARTS, THIN_ROWS, CopyViews
-from worker.embedders.looks_file import NOTHING, read_looks, write_looks
+from worker.embedders.copies.descriptor import CopyDescriptor, CopyNet
+from worker.embedders.copies.looks_file import NOTHING, read_looks, write_looks
+from worker.embedders.copies.regions import find_regions
+from worker.embedders.copies.views import PARTS, THIN_ROWS, CopyViews
 from worker.training.copy_release import release
 from worker.types import box_overlap
 

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from worker.embedders.bundled import BundledEmbedder, squash
-from worker.embedders.copy_descriptor import CopyNet, even_out
+from worker.embedders.copies.descriptor import CopyNet, even_out
+from worker.embedders.semantic.bundled import BundledEmbedder, squash
 from worker.embedders.towers import ResidualBlock, ResidualNet
 from worker.types import ByteImage, FloatArray
 

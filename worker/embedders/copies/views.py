@@ -17,12 +17,12 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from worker.embedders.copy_borders import find_borders
-from worker.embedders.copy_descriptor import DIM, SIDE, CopyDescriptor, to_square
-from worker.embedders.copy_quality import MIN_QUALITY, frame_quality
-from worker.embedders.copy_regions import find_regions
-from worker.embedders.pdq import MIN_QUALITY as PDQ_QUALITY
-from worker.embedders.pdq import pdq_hashes
+from worker.embedders.copies.borders import find_borders
+from worker.embedders.copies.descriptor import DIM, SIDE, CopyDescriptor, to_square
+from worker.embedders.copies.pdq import MIN_QUALITY as PDQ_QUALITY
+from worker.embedders.copies.pdq import pdq_hashes
+from worker.embedders.copies.quality import MIN_QUALITY, frame_quality
+from worker.embedders.copies.regions import find_regions
 from worker.types import Box, ByteImage, Descriptors, FloatArray, LookKind, View, box_overlap
 
 # A query asks now; a library video is described once and asks whenever the library is matched, so its parts and turns

@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from worker.embedders.base import Embedder, EmbedderError
-from worker.embedders.bundled import BundledEmbedder
-from worker.embedders.transformers_model import TransformersEmbedder
+from worker.embedders.semantic.bundled import BundledEmbedder
+from worker.embedders.semantic.transformers_model import TransformersEmbedder
 from worker.types import FloatArray
 
 WordVectors = tuple[list[str], FloatArray]  # L words as they stand in the text, (L, D) unit rows

@@ -1,6 +1,6 @@
 """The DML head: three fully connected layers that pull near-duplicate videos together in 500 numbers.
 
-Input is a video's MAC feature (worker.embedders.mac); similarity is the inner product. Trained by
+Input is a video's MAC feature (worker.embedders.copies.mac); similarity is the inner product. Trained by
 worker/training/dml.py; figures in models/dml/README.md.
 """
 
@@ -20,7 +20,7 @@ from worker.embedders.weights import load_packed
 from worker.types import FloatArray
 
 WIDTHS = (2000, 1000, 500)
-WEIGHTS = Path(__file__).resolve().parents[2] / "models" / "dml" / "dml.safetensors"
+WEIGHTS = Path(__file__).resolve().parents[3] / "models" / "dml" / "dml.safetensors"
 
 
 class DmlHead(nn.Module):

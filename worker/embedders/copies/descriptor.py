@@ -19,8 +19,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from worker.embedders import copy_borders
-from worker.embedders.copy_borders import Borders
+from worker.embedders.copies.borders import Borders, trim_borders
 from worker.embedders.towers import ResidualBlock, ResidualNet
 from worker.types import ByteImage, EmbedderSpec, FloatArray
 
@@ -31,7 +30,7 @@ BLOCKS = (1, 1, 2, 1)
 BATCH = 64
 REVISION = "2"
 PREPROCESSING = f"static-bars-trimmed;squash-{SIDE};bilinear-antialias-uint8;mean-colour-and-contrast-removed"
-WEIGHTS = Path(__file__).resolve().parents[2] / "models" / "copy" / "copy.safetensors"
+WEIGHTS = Path(__file__).resolve().parents[3] / "models" / "copy" / "copy.safetensors"
 
 Frames = NDArray[np.uint8] | Sequence[ByteImage]
 
@@ -158,7 +157,7 @@ class CopyDescriptor:
         """
         _check(images)
         if borders is None:
-            images = copy_borders.trim_borders(images)
+            images = trim_borders(images)
         elif isinstance(images, np.ndarray):
             images = borders.crop(images)
         else:

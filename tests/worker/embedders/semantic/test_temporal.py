@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from worker.embedders.base import pool_clip
-from worker.embedders.temporal import POOLINGS, TemporalTransformer, make_pooling
+from worker.embedders.semantic.temporal import POOLINGS, TemporalTransformer, make_pooling
 
 torch.set_num_threads(1)
 

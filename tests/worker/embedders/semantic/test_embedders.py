@@ -12,12 +12,12 @@ import torch
 
 from tests.worker.embedders.tiny_models import tiny_bundled, tiny_clip, tiny_siglip
 from worker.embedders.base import Embedder, EmbedderError, pool_clip
-from worker.embedders.bundled import BundledEmbedder
-from worker.embedders.download import fetch_model
-from worker.embedders.export import export_text_tower, run_onnx
 from worker.embedders.registry import load_semantic
+from worker.embedders.semantic.bundled import BundledEmbedder
+from worker.embedders.semantic.download import fetch_model
+from worker.embedders.semantic.export import export_text_tower, run_onnx
+from worker.embedders.semantic.transformers_model import TransformersEmbedder, embedding_of, read_preprocessing
 from worker.embedders.towers import ImageTower
-from worker.embedders.transformers_model import TransformersEmbedder, embedding_of, read_preprocessing
 from worker.embedders.weights import load_packed, pack, save_packed, unpack
 
 MAKERS: dict[str, Callable[[Path], Path]] = {"clip": tiny_clip, "siglip": tiny_siglip, "bundled": tiny_bundled}

@@ -8,8 +8,8 @@ import torch
 from PIL import Image, ImageDraw
 from safetensors.torch import load_file
 
-from worker.embedders.copy_borders import NO_BORDERS, Borders
-from worker.embedders.copy_descriptor import DIM, WEIGHTS, CopyDescriptor, CopyNet, fuse_norms, to_square
+from worker.embedders.copies.borders import NO_BORDERS, Borders
+from worker.embedders.copies.descriptor import DIM, WEIGHTS, CopyDescriptor, CopyNet, fuse_norms, to_square
 from worker.training.copy_release import release
 
 
