@@ -1,7 +1,7 @@
 """Labelled pairs for the decision: every query of a manifest beside every reference, with what was found.
 
     python -m benchmarks.decision_pairs BENCH/manifest.json PAIRS.jsonl [--cache FOLDER] [--aligner hough]
-    python -m worker.training.decision PAIRS.jsonl
+    python -m worker.pretraining.copies.decision PAIRS.jsonl
 
 The manifest is one that ``benchmarks.edit_bench make`` writes. ``--cache`` keeps fingerprints between runs (pickle: use
 a folder of your own). A pair that shares nothing but an intro is left out: it is neither a copy nor a stranger.

@@ -2,9 +2,9 @@
 
     python -m benchmarks.dml --pack PACK --run RUN
 
-``RUN`` is the --out folder of worker.training.dml; features that it lacks are computed. Every held-out video asks for
-its edited versions among those of all held-out videos. The published .957 -> .9999 was trained and tested on the same
-data; here no video is in both.
+``RUN`` is the --out folder of worker.pretraining.copies.dml; features that it lacks are computed. Every
+held-out video asks for its edited versions among those of all held-out videos. The
+published .957 -> .9999 was trained and tested on the same data; here no video is in both.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from worker.embedders.copies.dml import WEIGHTS, Dml
 from worker.embedders.copies.mac import semantic_mac
 from worker.embedders.semantic.bundled import BundledEmbedder
 from worker.evaluation.retrieval import RetrievalScores, evaluate_retrieval, relevance_of
-from worker.training.dml import cached_features, report
+from worker.pretraining.copies.dml import cached_features, report
 
 
 def first_hits(vectors: np.ndarray) -> RetrievalScores:

@@ -1,6 +1,6 @@
 """Do the published methods help here? One frozen set of features, one budget, several seeds, one table.
 
-    python -m worker.training.pack --source ARCHIVES --out PACK
+    python -m worker.pretraining.semantic.pack --source ARCHIVES --out PACK
     python -m benchmarks.methods --pack PACK --out FOLDER [--seeds 3] [--epochs 6]
 
 Data: the MSR-VTT videos of the pack (up to five frames each) with at most five captions each to train on. Videos are
@@ -34,12 +34,12 @@ from worker.embedders.semantic.fine_tuned import DualHead
 from worker.evaluation.directions import both_directions
 from worker.evaluation.intervals import mean_interval
 from worker.evaluation.retrieval import CUTOFFS
+from worker.pretraining.imagesets import ImageRow
+from worker.pretraining.semantic.sentences import word_vectors
 from worker.training.epochs import run_epochs
 from worker.training.features import Features, ragged, save_arrays, starts_of
-from worker.training.imagesets import ImageRow
 from worker.training.losses import interaction
 from worker.training.recipe import Recipe
-from worker.training.sentences import word_vectors
 from worker.training.tier_a import MAX_WORDS, CachedEncoder, HeadModel
 from worker.training.words import with_words
 

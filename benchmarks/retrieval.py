@@ -2,7 +2,7 @@
 
     python -m benchmarks.retrieval --flickr FOLDER | --pack PACK [--demo FOLDER] [--model models/semantic] [--json]
 
---flickr: folder with flickr8k_160.tar.gz; --pack: a training pack (worker.training.imagesets), its Flickr dev rows.
+--flickr: folder with flickr8k_160.tar.gz; --pack: a training pack (worker.pretraining.imagesets), its Flickr dev rows.
 --demo: a library of ``python -m demo FOLDER --seed 7`` (rendered there if missing; held out: training refuses seeds
 below 100). Each caption is a query; a video scores by its best clip and counts as right when it has that caption.
 
@@ -34,7 +34,7 @@ from worker.evaluation.intervals import mean_interval
 from worker.evaluation.retrieval import CUTOFFS, ranks, relevance_of
 from worker.indexing.video import Indexer
 from worker.media.stream import open_frames
-from worker.training.imagesets import load_pack
+from worker.pretraining.imagesets import load_pack
 from worker.training.measuring import best_clip_scores, text_vectors
 
 ROOT = Path(__file__).resolve().parent.parent

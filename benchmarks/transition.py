@@ -2,9 +2,9 @@
 
     python -m benchmarks.transition [--pack PACK --run RUN] [--clips FOLDER] [--half dev]
 
-``RUN`` is the --out folder of worker.training.transition; pairs are those of its held-out videos. With ``--clips``,
-queries are stitched from spans of clips of different sources, each span edited in its own way, and every second is
-labelled with a clip and a time in it: right when the source is right and the time within a second.
+``RUN`` is the --out folder of worker.pretraining.segments.transition; pairs are those of its held-out videos. With
+``--clips``, queries are stitched from spans of clips of different sources, each span edited in its own way, and
+every second is labelled with a clip and a time in it: right when the source is right and the time within a second.
 """
 
 from __future__ import annotations
@@ -24,8 +24,16 @@ from worker.detection.vfrm import SequenceLabels, label_sequence
 from worker.embedders.copies.borders import NO_BORDERS
 from worker.embedders.copies.descriptor import SIDE, CopyDescriptor
 from worker.embedders.copies.descriptor import WEIGHTS as COPY_WEIGHTS
-from worker.training.edited_alike import edited_alike
-from worker.training.transition import KINDS, Frames, accuracies, cosine_distance, cosine_threshold, pooled, prepared
+from worker.pretraining.copies.edited_alike import edited_alike
+from worker.pretraining.segments.transition import (
+    KINDS,
+    Frames,
+    accuracies,
+    cosine_distance,
+    cosine_threshold,
+    pooled,
+    prepared,
+)
 
 SQUARE = 160
 LONGEST = 60  # seconds read of each clip

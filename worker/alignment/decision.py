@@ -1,7 +1,7 @@
 """From segments to a verdict: how sure, what kind of relation, how much of each side.
 
-The score is a logistic model of the evidence, fitted on labelled pairs (``worker.training.decision``, figures in
-models/copy/README.md); its numbers lie in models/copy/decision.json. It is calibrated for a pair that is as likely
+The score is a logistic model of the evidence, fitted on labelled pairs (``worker.pretraining.copies.decision``, figures
+in models/copy/README.md); its numbers lie in models/copy/decision.json. It is calibrated for a pair that is as likely
 a copy as not, so among millions of pairs only scores near 1 are safe.
 """
 

@@ -1,8 +1,8 @@
 """Does the source change between two neighbouring query frames? A small network on their two descriptors.
 
 Fully connected 1000-512-128-2 with batch norm and tanh, after the PDVR report; its input is both descriptors and their
-difference. It lowers the price of a switch in worker.detection.vfrm. Trained by worker/training/transition.py; figures
-in models/transition/README.md.
+difference. It lowers the price of a switch in worker.detection.vfrm. Trained by
+worker/pretraining/segments/transition.py; figures in models/transition/README.md.
 """
 
 from __future__ import annotations

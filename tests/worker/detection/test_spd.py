@@ -17,8 +17,8 @@ from tests.worker.alignment.planting import planted
 from worker.alignment import AlignerConfig, SimilarityMatrix
 from worker.detection.raster import SIDE, Patch, cell_rows, draw, keep_top, patches, windows
 from worker.detection.spd import CONFIDENCE, STRIDE, SpdAligner, SpdNet, decode, suppress
-from worker.training.spd import inside, lesson
-from worker.training.spd_data import MadeUpTrack, Piece, compose
+from worker.pretraining.segments.spd import inside, lesson
+from worker.pretraining.segments.spd_data import MadeUpTrack, Piece, compose
 
 
 @settings(max_examples=60, deadline=None)

@@ -14,7 +14,7 @@ from worker.detection.keyframes import budget
 from worker.embedders.copies.descriptor import CopyDescriptor, CopyNet
 from worker.embedders.copies.quality import frame_quality
 from worker.indexing.fingerprints import BATCH, Fingerprinter, fingerprint, key_frames
-from worker.training.copy_release import release
+from worker.pretraining.copies.release import release
 from worker.types import FloatArray, SampledFrame
 
 

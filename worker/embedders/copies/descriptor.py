@@ -1,6 +1,6 @@
 """The copy descriptor: 128 numbers a frame that survive edits (crop, mirror, bars, logo, colour, re-encoding).
 
-Trained without labels (worker/training/copy_descriptor.py); see models/copy/README.md. Similarity is the inner
+Trained without labels (worker/pretraining/copies/descriptor.py); see models/copy/README.md. Similarity is the inner
 product. Subtract what a frame has in common with ``background()`` before comparing scores across queries.
 """
 

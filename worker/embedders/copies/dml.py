@@ -1,7 +1,7 @@
 """The DML head: three fully connected layers that pull near-duplicate videos together in 500 numbers.
 
 Input is a video's MAC feature (worker.embedders.copies.mac); similarity is the inner product. Trained by
-worker/training/dml.py; figures in models/dml/README.md.
+worker/pretraining/copies/dml.py; figures in models/dml/README.md.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from worker.embedders.copies.borders import NO_BORDERS, Borders
 from worker.embedders.copies.descriptor import DIM, WEIGHTS, CopyDescriptor, CopyNet, fuse_norms, to_square
-from worker.training.copy_release import release
+from worker.pretraining.copies.release import release
 
 
 def scene(seed: int, height: int = 144, width: int = 256) -> np.ndarray:

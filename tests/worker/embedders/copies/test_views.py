@@ -10,7 +10,7 @@ from worker.embedders.copies.descriptor import CopyDescriptor, CopyNet
 from worker.embedders.copies.looks_file import NOTHING, read_looks, write_looks
 from worker.embedders.copies.regions import find_regions
 from worker.embedders.copies.views import PARTS, THIN_ROWS, CopyViews
-from worker.training.copy_release import release
+from worker.pretraining.copies.release import release
 from worker.types import box_overlap
 
 

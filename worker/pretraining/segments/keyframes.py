@@ -1,7 +1,7 @@
 """Trains the key-frame selector without labels, then jointly with the segment detector (SPD).
 
-    python -m worker.training.keyframes --bank FOOTAGE --spd RUN --out RUN2 [--minutes 8]
-    python -m worker.training.keyframes --out RUN2 --release
+    python -m worker.pretraining.segments.keyframes --bank FOOTAGE --spd RUN --out RUN2 [--minutes 8]
+    python -m worker.pretraining.segments.keyframes --out RUN2 --release
 
 The soft choice: frame j of a reference is rebuilt as a mixture of all its frames, weighted by their scores, their
 likeness to j and their distance in time. Going forward the mixture is replaced by the single best frame (a
@@ -27,10 +27,10 @@ from worker.detection.keyframes import SHARE, WEIGHTS, KeyframeNet
 from worker.detection.raster import SIDE, TOP_PER_ROW, Patch
 from worker.detection.spd import WEIGHTS as SPD_WEIGHTS
 from worker.detection.spd import SpdNet
+from worker.pretraining.segments.footage import Bank
+from worker.pretraining.segments.spd import collate, detection_loss, lesson, lessons, release
+from worker.pretraining.segments.spd_data import MadeUpTrack, Pair, Rng, Shoot, compose
 from worker.training.checkpoint import load_checkpoint, save_checkpoint
-from worker.training.keyframes_footage import Bank
-from worker.training.spd import collate, detection_loss, lesson, lessons, release
-from worker.training.spd_data import MadeUpTrack, Pair, Rng, Shoot, compose
 
 log = logging.getLogger("keyframes")
 
@@ -150,13 +150,13 @@ def train(
 ) -> tuple[KeyframeNet, SpdNet]:
     """Train for ``minutes`` of wall time over every resume (or ``steps`` more steps); checkpoints in ``out``.
 
-    ``spd`` is a run of ``worker.training.spd`` to start the detector from; without it the detector starts untrained.
-    The joint half begins at a third of the time. Raises FloatingPointError when the loss is lost.
+    ``spd`` is a run of ``pretraining.segments.spd`` to start the detector from; without it the detector starts
+    untrained. The joint half begins at a third of the time. Raises FloatingPointError when the loss is lost.
     """
     torch.manual_seed(seed)
     selector, detector = KeyframeNet(), SpdNet()
     if spd is not None and load_checkpoint(spd / "spd", {"net": detector}) is None:
-        raise FileNotFoundError(f"no checkpoint in {spd / 'spd'}: run python -m worker.training.spd first")
+        raise FileNotFoundError(f"no checkpoint in {spd / 'spd'}: run python -m worker.pretraining.segments.spd first")
     optimizer = torch.optim.AdamW(
         [{"params": selector.parameters(), "peak": RATE}, {"params": detector.parameters(), "peak": SPD_RATE}],
         lr=RATE, weight_decay=0.01,
@@ -193,8 +193,8 @@ def train(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--bank", type=Path, help="what worker.training.keyframes_footage wrote")
-    parser.add_argument("--spd", type=Path, help="a run of worker.training.spd to start from")
+    parser.add_argument("--bank", type=Path, help="what worker.pretraining.segments.footage wrote")
+    parser.add_argument("--spd", type=Path, help="a run of worker.pretraining.segments.spd to start from")
     parser.add_argument("--minutes", type=float, default=8)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)

@@ -7,7 +7,7 @@ the answer; composites show another stranger for every video, so that all of a f
 pack is. The edited frames do not depend on the descriptor and are kept in ``--out``; after a new descriptor only
 describing and training are repeated.
 
-    python -m worker.training.transition --pack PACK --out RUN
+    python -m worker.pretraining.segments.transition --pack PACK --out RUN
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from worker.embedders.copies.borders import NO_BORDERS
 from worker.embedders.copies.descriptor import SIDE, CopyDescriptor
 from worker.embedders.copies.descriptor import WEIGHTS as COPY_WEIGHTS
 from worker.embedders.weights import save_packed
+from worker.pretraining.copies.descriptor import thumbnails
+from worker.pretraining.copies.edited_alike import edited_alike
+from worker.pretraining.imagesets import ImageRow, load_pack
+from worker.pretraining.segments.footage import pan
 from worker.training.checkpoint import load_checkpoint, save_checkpoint
-from worker.training.copy_descriptor import thumbnails
-from worker.training.edited_alike import edited_alike
-from worker.training.imagesets import ImageRow, load_pack
-from worker.training.keyframes_footage import pan
 
 log = logging.getLogger("transition")
 

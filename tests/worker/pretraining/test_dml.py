@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 
 from worker.embedders.copies.mac import normalised
-from worker.training import dml
-from worker.training.dml import (
+from worker.pretraining.copies import dml
+from worker.pretraining.copies.dml import (
     embedded,
     group_rows,
     retrieval_map,
@@ -20,7 +20,7 @@ from worker.training.dml import (
     versions,
     within_whitening,
 )
-from worker.training.edited_alike import edited_alike
+from worker.pretraining.copies.edited_alike import edited_alike
 
 
 def test_the_loss_is_that_of_a_plain_loop_over_triplets() -> None:

@@ -12,8 +12,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from worker.embedders.copies.descriptor import DIM, CopyNet, to_square
+from worker.pretraining.copies.descriptor import training_rows
 from worker.training.checkpoint import load_checkpoint
-from worker.training.copy_descriptor import training_rows
 
 BACKGROUND = 1000
 STATISTICS = 6000
@@ -59,7 +59,7 @@ def release(net: CopyNet, images: np.ndarray, group: np.ndarray, out: Path, *, s
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pack", type=Path, required=True)
-    parser.add_argument("--run", type=Path, required=True, help="the --out folder of worker.training.copy_descriptor")
+    parser.add_argument("--run", type=Path, required=True, help="the --out folder of copies.descriptor")
     parser.add_argument("--out", type=Path, default=Path("models/copy/copy.safetensors"))
     parser.add_argument("--strength", type=float, default=0.5, help="whitening: 0 none, 1 full")
     parser.add_argument("--threads", type=int, default=1)
@@ -68,7 +68,9 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     net = CopyNet()
     if load_checkpoint(args.run / "copy", {"net": net}) is None:
-        raise SystemExit(f"no checkpoint in {args.run / 'copy'}: run python -m worker.training.copy_descriptor first")
+        raise SystemExit(
+            f"no checkpoint in {args.run / 'copy'}: run python -m worker.pretraining.copies.descriptor first"
+        )
     images, group = training_rows(args.pack)
     release(net, images, group, args.out, strength=args.strength, seed=args.seed)
     print(f"wrote {args.out}, {args.out.stat().st_size / 1e6:.1f} MB")

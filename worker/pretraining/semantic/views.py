@@ -21,8 +21,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from worker.training.imagesets import ImageRow, load_pack
-from worker.training.teacher import TEACHER_SIDE, TeacherMaps, open_teacher
+from worker.pretraining.imagesets import ImageRow, load_pack
+from worker.pretraining.semantic.teacher import TEACHER_SIDE, TeacherMaps, open_teacher
 
 log = logging.getLogger("views")
 

@@ -1,6 +1,6 @@
 """A bank of moving footage as copy descriptors, original and edited, made without any real copies.
 
-    python -m worker.training.keyframes_footage --pack PACK --out FOOTAGE [--videos FOLDER] [--shots 500]
+    python -m worker.pretraining.segments.footage --pack PACK --out FOOTAGE [--videos FOLDER] [--shots 500]
 
 A shot is a slow pan or zoom over one picture of the pack, frames of one MSR-VTT video one after another, or a stretch
 of a video file in ``FOLDER`` (``python -m demo FOLDER --seed 100`` renders some). Each shot is described at two frames
@@ -26,8 +26,8 @@ from safetensors.numpy import load_file, save_file
 from worker.alignment.similarity import unit
 from worker.embedders.copies.borders import NO_BORDERS
 from worker.embedders.copies.descriptor import WEIGHTS, CopyDescriptor
-from worker.training.copy_augment import plain_view, strong_view
-from worker.training.imagesets import load_pack
+from worker.pretraining.copies.edits import plain_view, strong_view
+from worker.pretraining.imagesets import load_pack
 from worker.types import FloatArray
 
 log = logging.getLogger("footage")

@@ -13,10 +13,10 @@ from safetensors.torch import load_file
 from worker.alignment import unit
 from worker.detection.keyframes import KeyframeNet, KeyframeSelector
 from worker.detection.spd import SpdNet
-from worker.training import keyframes, spd
+from worker.pretraining.segments import keyframes, spd
+from worker.pretraining.segments.footage import FPS, Bank, edited_shot, pan
+from worker.pretraining.segments.spd_data import MadeUpTrack, compose, thin
 from worker.training.checkpoint import load_checkpoint
-from worker.training.keyframes_footage import FPS, Bank, edited_shot, pan
-from worker.training.spd_data import MadeUpTrack, compose, thin
 
 
 @pytest.fixture

@@ -20,9 +20,9 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset
 
 from worker.embedders.copies.descriptor import SIDE, CopyNet
+from worker.pretraining.copies.edits import edited_views
+from worker.pretraining.imagesets import load_pack
 from worker.training.checkpoint import load_checkpoint, save_checkpoint
-from worker.training.copy_augment import edited_views
-from worker.training.imagesets import load_pack
 from worker.training.precision import autocast
 
 log = logging.getLogger("copy")

@@ -1,6 +1,6 @@
 """Stage 1 of the bundled model: the image tower learns from the teacher and from captions at once.
 
-The student sees the very views that the teacher saw (worker.training.views). Per view it matches the square root of
+The student sees the very views that the teacher saw (semantic/views.py). Per view it matches the square root of
 the teacher's pooled features (cosine), the same at each of the 7 x 7 places of the last map, and the map of an earlier
 stage (normalised squared error): a map says much more than a pooled vector. InfoNCE against
 captions joins with a small weight, on unblended views only. Image size grows with progress: early epochs are cheap. The
@@ -24,13 +24,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from worker.embedders.towers import ImageTower, TextHead
+from worker.pretraining.imagesets import ImageRow, load_pack
+from worker.pretraining.semantic.teacher import TeacherMaps
+from worker.pretraining.semantic.views import GRID, Views, load_views, render_view
 from worker.training.checkpoint import load_checkpoint, save_checkpoint
-from worker.training.imagesets import ImageRow, load_pack
 from worker.training.losses import info_nce_rows
 from worker.training.losses.batch import MAX_SCALE
 from worker.training.precision import autocast
-from worker.training.teacher import TeacherMaps
-from worker.training.views import GRID, Views, load_views, render_view
 
 log = logging.getLogger("distill")
 

@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 
 from worker.embedders.copies.descriptor import CopyDescriptor, CopyNet
-from worker.training import copy_descriptor
-from worker.training.copy_descriptor import pair_loss, rate_at, relations, spread_loss, train
-from worker.training.copy_release import release, whitening
+from worker.pretraining.copies import descriptor
+from worker.pretraining.copies.descriptor import pair_loss, rate_at, relations, spread_loss, train
+from worker.pretraining.copies.release import release, whitening
 
 NONE = -1
 
@@ -58,13 +58,13 @@ def test_the_spread_loss_prefers_descriptors_far_apart() -> None:
 
 
 def test_the_rate_warms_up_and_ends_near_zero() -> None:
-    assert rate_at(0.0) < rate_at(0.02) < rate_at(0.04) == pytest.approx(copy_descriptor.PEAK_RATE)
-    assert rate_at(1.0) == pytest.approx(0.005 * copy_descriptor.PEAK_RATE)
+    assert rate_at(0.0) < rate_at(0.02) < rate_at(0.04) == pytest.approx(descriptor.PEAK_RATE)
+    assert rate_at(1.0) == pytest.approx(0.005 * descriptor.PEAK_RATE)
 
 
 def test_training_resumes_where_its_checkpoint_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(copy_descriptor, "BATCH", 8)
-    monkeypatch.setattr(copy_descriptor, "CHECKPOINT_SECONDS", 0)
+    monkeypatch.setattr(descriptor, "BATCH", 8)
+    monkeypatch.setattr(descriptor, "CHECKPOINT_SECONDS", 0)
     images = np.random.default_rng(0).integers(0, 256, (16, 128, 128, 3), dtype=np.uint8)
     before = CopyNet().project.weight.clone()
     first = train(images, np.arange(16), tmp_path, minutes=0.02, seed=0)

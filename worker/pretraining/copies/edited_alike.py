@@ -1,6 +1,6 @@
 """Several pictures edited in one and the same way: the frames of one edited video, or of one stitched from two.
 
-The edits are those of the copy descriptor (worker.training.copy_augment). Their draws do not depend on the picture,
+The edits are those of the copy descriptor (worker.pretraining.copies.edits). Their draws do not depend on the picture,
 so the same seed gives the same crop, bars, text and colours to every frame.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from worker.training.copy_augment import plain_view, strong_view
+from worker.pretraining.copies.edits import plain_view, strong_view
 
 PLAIN_SHARE = 0.25
 

@@ -5,7 +5,7 @@ edited with one set of parameters. loss = max(0, D+ - D- + gamma) on squared Euc
 (Kordopatis-Zilos et al. 2017), averaged over the hardest negatives of a batch: the single hardest are often footage
 that really is shared. Features are computed once and kept in ``--out``.
 
-    python -m worker.training.dml --pack PACK --out RUN
+    python -m worker.pretraining.copies.dml --pack PACK --out RUN
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from worker.embedders.copies.mac import SIDE, MacSource, normalised, semantic_ma
 from worker.embedders.semantic.bundled import BundledEmbedder
 from worker.embedders.weights import save_packed
 from worker.evaluation.retrieval import average_precisions, relevance_of
+from worker.pretraining.copies.edited_alike import edited_alike
+from worker.pretraining.imagesets import ImageRow, load_pack
 from worker.training.checkpoint import load_checkpoint, save_checkpoint
-from worker.training.edited_alike import edited_alike
-from worker.training.imagesets import ImageRow, load_pack
 from worker.training.precision import autocast
 
 log = logging.getLogger("dml")

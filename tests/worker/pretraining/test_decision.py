@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from worker.alignment.decision import FEATURES, DecisionModel, bundled_decision, probability, score
-from worker.training.decision import design, fit_decision, read_pairs
+from worker.pretraining.copies.decision import design, fit_decision, read_pairs
 
 
 def row(**known: float) -> dict[str, float]:

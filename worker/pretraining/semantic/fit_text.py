@@ -21,9 +21,9 @@ from torch import Tensor, nn
 from transformers import AutoModel, BertConfig
 
 from worker.embedders.towers import TextTower
-from worker.training.checkpoint import load_checkpoint, save_checkpoint
-from worker.training.distill import DIM
-from worker.training.fit_heads import (
+from worker.pretraining.imagesets import ImageRow, load_pack
+from worker.pretraining.semantic.distill import DIM
+from worker.pretraining.semantic.fit_heads import (
     Heads,
     Validation,
     batch_rows,
@@ -34,11 +34,11 @@ from worker.training.fit_heads import (
     told,
     total,
 )
-from worker.training.imagesets import ImageRow, load_pack
+from worker.pretraining.semantic.sentences import minilm_folder
+from worker.training.checkpoint import load_checkpoint, save_checkpoint
 from worker.training.losses import PairBatch, combined
 from worker.training.losses.batch import MAX_SCALE
 from worker.training.precision import autocast
-from worker.training.sentences import minilm_folder
 
 log = logging.getLogger("fit_text")
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from worker.embedders.towers import BLOCKS, WIDTHS
 from worker.embedders.weights import save_packed
+from worker.pretraining.semantic.distill import DIM
+from worker.pretraining.semantic.fit_heads import IMAGE_SIDE, load_heads, load_student
+from worker.pretraining.semantic.fit_text import MAX_LENGTH, Fit
+from worker.pretraining.semantic.sentences import minilm_folder
 from worker.training.checkpoint import load_checkpoint
-from worker.training.distill import DIM
-from worker.training.fit_heads import IMAGE_SIDE, load_heads, load_student
-from worker.training.fit_text import MAX_LENGTH, Fit
-from worker.training.sentences import minilm_folder
 
 TABLES = ("bert.embeddings.word_embeddings.weight",)
 BERT_SETTINGS = (
@@ -32,7 +32,7 @@ def bundle(pack: Path, out: Path, target: Path, revision: str) -> None:
     student = load_student(pack, out)
     fit = Fit(load_heads(student, out))
     if load_checkpoint(out / "fit", {"fit": fit}) is None:
-        raise FileNotFoundError(f"{out}/fit: run worker.training.fit_text first")
+        raise FileNotFoundError(f"{out}/fit: run worker.pretraining.semantic.fit_text first")
     student.image.project.load_state_dict(fit.project.state_dict())
     save_packed(student.image.state_dict(), target / "image.safetensors")
     save_packed(fit.text.state_dict(), target / "text.safetensors", TABLES)

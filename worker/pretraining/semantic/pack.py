@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from worker.training.imagesets import load_pack, pack_images
-from worker.training.sentences import cache_sentences
-from worker.training.teacher import cached_teacher_features
+from worker.pretraining.imagesets import load_pack, pack_images
+from worker.pretraining.semantic.sentences import cache_sentences
+from worker.pretraining.semantic.teacher import cached_teacher_features
 
 TEACHER = "mobilenet_v2_1.0_224_quant.tflite"
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from worker.training import transition
-from worker.training.keyframes_footage import VIEW
-from worker.training.transition import (
+from worker.pretraining.segments import transition
+from worker.pretraining.segments.footage import VIEW
+from worker.pretraining.segments.transition import (
     CHANGES,
     KINDS,
     PAN,

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from worker.training import copy_augment
-from worker.training.copy_augment import edited_views
+from worker.pretraining.copies import edits
+from worker.pretraining.copies.edits import edited_views
 
 
 def pictures(count: int, side: int = 128) -> np.ndarray:
@@ -39,7 +39,7 @@ SINGLE = ("recompress", "soften", "add_noise", "add_shapes", "add_text", "add_ba
 @pytest.mark.parametrize("seed", range(8))
 def test_an_edit_changes_the_picture_but_not_its_size(name: str, seed: int) -> None:
     image = Image.fromarray(pictures(1, 96)[0])
-    edited = getattr(copy_augment, name)(image, np.random.default_rng(seed))
+    edited = getattr(edits, name)(image, np.random.default_rng(seed))
     assert edited.size == image.size
     assert edited.mode == "RGB"
     assert not np.array_equal(np.asarray(edited), np.asarray(image))
@@ -49,7 +49,7 @@ def test_an_edit_changes_the_picture_but_not_its_size(name: str, seed: int) -> N
 def test_an_edit_leaves_its_input_alone(name: str) -> None:
     image = Image.fromarray(pictures(1, 96)[0])
     before = np.asarray(image).copy()
-    getattr(copy_augment, name)(image, np.random.default_rng(0))
+    getattr(edits, name)(image, np.random.default_rng(0))
     assert np.array_equal(np.asarray(image), before)
 
 
@@ -57,7 +57,7 @@ def test_an_edit_leaves_its_input_alone(name: str) -> None:
 @pytest.mark.parametrize("seed", range(6))
 def test_a_composite_shows_both_pictures(name: str, seed: int) -> None:
     red, blue = Image.new("RGB", (96, 96), (255, 0, 0)), Image.new("RGB", (96, 96), (0, 0, 255))
-    mixed = np.asarray(getattr(copy_augment, name)(red, blue, np.random.default_rng(seed)))
+    mixed = np.asarray(getattr(edits, name)(red, blue, np.random.default_rng(seed)))
     assert mixed.shape == (96, 96, 3)
     assert mixed[..., 0].max() > 60
     assert mixed[..., 2].max() > 60
@@ -68,12 +68,12 @@ def test_a_composite_shows_both_pictures(name: str, seed: int) -> None:
 @pytest.mark.parametrize("seed", range(20))
 def test_reframing_without_turns_never_shows_outside_the_picture(seed: int) -> None:
     white = Image.new("RGB", (128, 128), (255, 255, 255))
-    view = copy_augment.reframe(white, 64, np.random.default_rng(seed), least_area=0.3, tilt=0.0)
+    view = edits.reframe(white, 64, np.random.default_rng(seed), least_area=0.3, tilt=0.0)
     assert np.asarray(view)[2:-2, 2:-2].min() == 255
 
 
 def test_gray_and_faded_tones_occur() -> None:
     image = Image.fromarray(pictures(1, 64)[0])
-    tones = [np.asarray(copy_augment.recolour(image, np.random.default_rng(s), strength=1.0)) for s in range(60)]
+    tones = [np.asarray(edits.recolour(image, np.random.default_rng(s), strength=1.0)) for s in range(60)]
     spread = [float(np.ptp(t.astype(int), axis=2).mean()) for t in tones]
     assert min(spread) < 12 < 40 < max(spread)

@@ -1,7 +1,7 @@
 """Made-up pairs of videos with known copied segments, as similarity matrices, for training the segment detector.
 
 A *track* gives descriptors at any moment, original or as an edited copy shows them. ``MadeUpTrack`` is a walk through
-descriptor space with cuts; tracks of real pictures come from ``worker.training.keyframes_footage``.
+descriptor space with cuts; tracks of real pictures come from ``worker.pretraining.segments.footage``.
 """
 
 from __future__ import annotations

@@ -19,9 +19,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from worker.evaluation.retrieval import CUTOFFS, ranks, recall_at_k, relevance_of
+from worker.pretraining.imagesets import ImageRow, load_pack
+from worker.pretraining.semantic.distill import Student
 from worker.training.checkpoint import load_checkpoint, save_checkpoint
-from worker.training.distill import Student
-from worker.training.imagesets import ImageRow, load_pack
 from worker.training.losses import symmetric_info_nce
 from worker.training.losses.batch import MAX_SCALE
 
@@ -195,7 +195,7 @@ def load_student(pack: Path, out: Path) -> Student:
     sentence_dim = np.load(pack / "sentences.npy", mmap_mode="r").shape[1]
     student = Student(sentence_dim)
     if load_checkpoint(out / "distill", {"student": student}) is None:
-        raise FileNotFoundError(f"{out}/distill: run worker.training.distill first")
+        raise FileNotFoundError(f"{out}/distill: run worker.pretraining.semantic.distill first")
     return student
 
 
@@ -203,7 +203,7 @@ def load_heads(student: Student, out: Path) -> Heads:
     """Stage 2's result. Raises FileNotFoundError before it has run."""
     heads = Heads(student)
     if load_checkpoint(out / "heads", {"heads": heads}) is None:
-        raise FileNotFoundError(f"{out}/heads: run worker.training.fit_heads first")
+        raise FileNotFoundError(f"{out}/heads: run worker.pretraining.semantic.fit_heads first")
     return heads
 
 

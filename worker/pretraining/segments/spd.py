@@ -1,9 +1,9 @@
 """Trains the segment detector (SPD) on matrices with known segments: made up, and of self-made copies of real pictures.
 
-    python -m worker.training.spd --out RUN [--bank FOOTAGE] [--minutes 10]
-    python -m worker.training.spd --out RUN --release models/spd/spd.safetensors
+    python -m worker.pretraining.segments.spd --out RUN [--bank FOOTAGE] [--minutes 10]
+    python -m worker.pretraining.segments.spd --out RUN --release models/spd/spd.safetensors
 
-``FOOTAGE`` is what ``python -m worker.training.keyframes_footage`` wrote; with it half of the matrices are of real
+``FOOTAGE`` is what ``python -m worker.pretraining.segments.footage`` wrote; with it half of the matrices are of real
 descriptors. A run can be stopped and started again. Loss: focal loss on a map of segment middles (CornerNet's variant,
 arXiv 1808.01244) and L1 on offset and log size.
 """
@@ -24,9 +24,9 @@ from torch import Tensor, nn
 
 from worker.detection.raster import SIDE, Patch, draw, patches
 from worker.detection.spd import STRIDE, SpdNet
+from worker.pretraining.segments.footage import Bank
+from worker.pretraining.segments.spd_data import MadeUpTrack, Pair, Piece, Rng, Shoot, compose, thin
 from worker.training.checkpoint import load_checkpoint, save_checkpoint
-from worker.training.keyframes_footage import Bank
-from worker.training.spd_data import MadeUpTrack, Pair, Piece, Rng, Shoot, compose, thin
 from worker.types import FloatArray
 
 log = logging.getLogger("spd")

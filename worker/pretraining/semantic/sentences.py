@@ -11,7 +11,7 @@ import torch
 from transformers import AutoModel, AutoTokenizer
 
 from worker.embedders.towers import mean_of_tokens
-from worker.training.imagesets import ImageRow
+from worker.pretraining.imagesets import ImageRow
 
 
 def minilm_folder() -> Path:
