@@ -18,8 +18,9 @@ from django.utils.safestring import SafeString
 from apps.core.exceptions import VSearchError
 from apps.duplicates.groups.selectors import KIND_ORDER, group_list
 from apps.duplicates.models import ClusterRun, DuplicateGroup, Lookup, MatchedSegment, ReviewDecision, VideoMatch
+from apps.duplicates.pictures.spans import play_url
 from apps.duplicates.review.decisions import NOTHING_DELETED, group_dismiss, group_keep
-from apps.duplicates.review.evidence import group_evidence, play_url
+from apps.duplicates.review.evidence import group_evidence
 from apps.duplicates.review.forms import review_apply
 from apps.duplicates.wording import pair_words, span_words
 from apps.videos.models import Video

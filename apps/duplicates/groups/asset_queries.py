@@ -8,22 +8,26 @@ from uuid import UUID
 from django.conf import settings
 from django.db.models import Q
 
+from apps.duplicates.groups.known import COPY_RELATIONS, KnownMatch, Members, known_now
 from apps.duplicates.groups.matches import FoundMatch
 from apps.duplicates.groups.shared_assets import Asset, Shared, lies_in, shared_assets, shared_spans
-from apps.duplicates.groups.wanted import Members, PairMatch
-from apps.duplicates.models import MatchedSegment, Relation, VideoMatch
+from apps.duplicates.models import MatchedSegment, VideoMatch
 from apps.embeddings.models import ModelVersion
 
-COPY_RELATIONS = frozenset({Relation.EXACT, Relation.NEAR_DUPLICATE})
 FIELDS = ("match__a_id", "match__b_id", "a_start", "a_end", "b_start", "b_end")
 
 
-def assets_among(matches: Mapping[Members, PairMatch]) -> list[Asset[UUID]]:
+def assets_among(matches: Mapping[Members, KnownMatch]) -> list[Asset[UUID]]:
     """Footage that more than settings.SHARED_ASSET_VIDEOS different videos have; costs one query."""
     copies = [_two(pair) for pair, match in matches.items() if match.relation in COPY_RELATIONS]
     others = [match.id for match in matches.values() if match.relation not in COPY_RELATIONS]
     segments = _segments(Q(match_id__in=others))
     return shared_assets(segments, copies, more_than=settings.SHARED_ASSET_VIDEOS)
+
+
+def asset_pairs() -> set[Members]:
+    """The pairs of videos that share nothing but an intro, an advert or the like."""
+    return {pair for asset in assets_among(known_now().matches) for pair in asset.pairs}
 
 
 def found_assets(found: Sequence[FoundMatch]) -> dict[UUID, int]:

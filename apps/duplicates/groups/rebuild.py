@@ -11,22 +11,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import combinations
 from uuid import UUID
 
 from django.db import transaction
 
-from apps.duplicates.groups.asset_queries import COPY_RELATIONS, assets_among
+from apps.duplicates.groups.asset_queries import assets_among
+from apps.duplicates.groups.known import COPY_RELATIONS, Known, Members, known_now
 from apps.duplicates.groups.locks import GROUPS, take_turns
 from apps.duplicates.groups.near_duplicates import Edge, group_pairs
-from apps.duplicates.groups.rows import rows_write
+from apps.duplicates.groups.rows import Wanted, rows_write
 from apps.duplicates.groups.shared_assets import Asset
-from apps.duplicates.groups.verdicts import verdicts_latest
-from apps.duplicates.groups.wanted import Members, PairMatch, Wanted
-from apps.duplicates.models import DuplicateGroup, Relation, ReviewDecision, VideoMatch
-from apps.embeddings.models import ModelVersion
-from apps.videos.models import Video
+from apps.duplicates.models import DuplicateGroup, Relation, ReviewDecision
 
 KIND_OF = {
     Relation.EXACT: DuplicateGroup.Kind.COPIES,
@@ -39,13 +35,6 @@ KIND_OF = {
 CONFIRMED_SCORE = 2.0  # above every score of the matcher: what a person confirmed is never the weakest bond
 
 
-@dataclass(frozen=True, slots=True)
-class _Knowledge:
-    matches: dict[Members, PairMatch]
-    contents: dict[UUID, str]  # video id -> sha256
-    verdicts: dict[Members, ReviewDecision]  # those whose two videos are both in the library
-
-
 def groups_rebuild() -> int:
     """Make the groups fit the matches and decisions; returns how many are open.
 
@@ -54,7 +43,7 @@ def groups_rebuild() -> int:
     """
     with transaction.atomic():
         take_turns(GROUPS)
-        known = _knowledge()
+        known = known_now()
         wanted = [*_copies(known), *_dismissed(known)]
         covered = {
             pair
@@ -69,39 +58,7 @@ def groups_rebuild() -> int:
     return sum(group.state == DuplicateGroup.State.OPEN for group in wanted)
 
 
-def asset_pairs() -> set[Members]:
-    """The pairs of videos that share nothing but an intro, an advert or the like."""
-    return {pair for asset in assets_among(_knowledge().matches) for pair in asset.pairs}
-
-
-def _knowledge() -> _Knowledge:
-    contents: dict[UUID, str] = {}
-    matches: dict[Members, PairMatch] = {}
-    rows = VideoMatch.objects.filter(model_version__role=ModelVersion.Role.COPY).order_by("created_at")
-    fields = ("id", "a_id", "b_id", "a__sha256", "b__sha256", "relation", "score", "model_version__state")
-    serving: set[Members] = set()
-    for match_id, a, b, a_sha256, b_sha256, relation, score, state in rows.values_list(*fields):
-        contents[a], contents[b] = a_sha256, b_sha256
-        pair = frozenset((a, b))
-        # Until a scan with the new model is through, pairs that only the former one has seen still count.
-        if state == ModelVersion.State.SERVING:
-            serving.add(pair)
-        elif pair in serving:
-            continue
-        matches[pair] = PairMatch(match_id, relation, score)
-    by_content = verdicts_latest()
-    decided = {sha256 for pair in by_content for sha256 in pair}
-    contents |= dict(Video.objects.filter(sha256__in=decided).values_list("id", "sha256"))
-    ids = {sha256: video_id for video_id, sha256 in contents.items()}
-    verdicts = {
-        frozenset((ids[first], ids[second])): decision
-        for (first, second), decision in by_content.items()
-        if first in ids and second in ids
-    }
-    return _Knowledge(matches, contents, verdicts)
-
-
-def _asset_group(known: _Knowledge, asset: Asset[UUID], covered: set[Members]) -> list[Wanted]:
+def _asset_group(known: Known, asset: Asset[UUID], covered: set[Members]) -> list[Wanted]:
     """One group for all pairs that share nothing but this asset; adds them to ``covered``. What is dismissed or in a
     group of copies already stays there."""
     pairs = asset.pairs - covered
@@ -120,7 +77,7 @@ def _pairs(members: Members) -> Iterable[Members]:
     return (frozenset(pair) for pair in combinations(members, 2))
 
 
-def _copies(known: _Knowledge) -> list[Wanted]:
+def _copies(known: Known) -> list[Wanted]:
     """Components of near-duplicate pairs and of pairs that a person confirmed as copies."""
     edges: list[Edge[UUID]] = []
     refused: list[tuple[UUID, UUID]] = []
@@ -137,7 +94,7 @@ def _copies(known: _Knowledge) -> list[Wanted]:
     return [_copy_group(known, frozenset(group.members)) for group in group_pairs(edges, refused)]
 
 
-def _copy_group(known: _Knowledge, members: Members) -> Wanted:
+def _copy_group(known: Known, members: Members) -> Wanted:
     matches = [known.matches[pair] for pair in _pairs(members) if pair in known.matches]
     decisions = [known.verdicts[pair] for pair in _pairs(members) if pair in known.verdicts]
     # A member that joined after the review has to be looked at: the group is open again.
@@ -151,7 +108,7 @@ def _copy_group(known: _Knowledge, members: Members) -> Wanted:
     )
 
 
-def _dismissed(known: _Knowledge) -> list[Wanted]:
+def _dismissed(known: Known) -> list[Wanted]:
     """What was dismissed at once is shown as one group, as long as all of it is dismissed; else pair by pair."""
     batches: dict[UUID, list[Members]] = defaultdict(list)
     for pair, decision in known.verdicts.items():
@@ -171,7 +128,7 @@ def _dismissed(known: _Knowledge) -> list[Wanted]:
     return wanted
 
 
-def _single_pairs(known: _Knowledge, covered: set[Members]) -> list[Wanted]:
+def _single_pairs(known: Known, covered: set[Members]) -> list[Wanted]:
     """Groups of two for the pairs that no group covers: matched ones to review, and confirmed ones."""
     wanted: list[Wanted] = []
     for pair, decision in known.verdicts.items():

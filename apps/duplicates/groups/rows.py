@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.utils import timezone
 
 from apps.duplicates.groups.keeper import MemberFacts, propose_keeper, protected_folder
-from apps.duplicates.groups.wanted import Members, Wanted
-from apps.duplicates.models import DuplicateGroup, GroupMember
+from apps.duplicates.groups.known import KnownMatch, Members
+from apps.duplicates.models import DuplicateGroup, GroupMember, ReviewDecision
 from apps.videos.models import Video
 
 BATCH = 500
@@ -19,6 +20,18 @@ CHOSEN_BEFORE = "a reviewer chose it before another copy appeared"
 # What a rebuild may change; rows in which none of it differs are not written.
 FIELDS = ("kind", "state", "score", "weakest_match_id", "proposed_keeper_id", "keeper_reasons", "keeper_id",
           "reviewer_id", "reviewed_at", "asset_videos")  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A group as it should be, before it becomes a row."""
+
+    kind: str
+    state: str
+    members: Members
+    weakest: KnownMatch | None
+    decision: ReviewDecision | None = None  # the latest one about its pairs
+    asset_videos: int = 0  # of a shared asset
 
 
 def rows_write(wanted: Sequence[Wanted], contents: Mapping[UUID, str]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,8 +10,8 @@ from django.urls import reverse
 
 from apps.core.timespan import timecode
 from apps.duplicates.models import Lookup
-from apps.duplicates.pictures.timeline import Span, Timeline, timeline
-from apps.duplicates.review.evidence import play_url
+from apps.duplicates.pictures.spans import Span, alignment_json, play_url
+from apps.duplicates.pictures.timeline import Timeline, timeline
 from apps.duplicates.wording import OURS, SPAN, YOURS, span_words
 from apps.videos.storage import extension_of
 
@@ -49,7 +48,7 @@ class ShownMatch:
     reference_length: str
     picture_url: str  # the page with the similarity picture, or ""
     asset_videos: int  # of a shared asset: in how many videos it occurs, else 0
-    alignment: str  # JSON for the locked players: [[query start, end, reference start, end, reversed], ...]
+    alignment: str  # for the two players, see alignment_json
 
 
 SHARES = ((0.995, "the strongest match"), (0.85, "nearly as strong"), (0.6, "weaker"), (0.0, "much weaker"))
@@ -112,12 +111,8 @@ def _match(match: Mapping[str, Any], query_duration: float, best: float, asked: 
         reference_length=timecode(video.get("duration") or 0.0),
         picture_url=(match.get("picture_url") or "").removesuffix(".png"),
         asset_videos=match.get("asset_videos") or 0,
-        alignment=alignment(spans),
+        alignment=alignment_json(spans),
     )
-
-
-def alignment(spans: Sequence[Span]) -> str:
-    return json.dumps([[s.a_start, s.a_end, s.b_start, s.b_end, s.reversed] for s in spans])
 
 
 def _span(segment: Mapping[str, Any]) -> Span:

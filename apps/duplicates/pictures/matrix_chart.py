@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from apps.core.timespan import timecode
-from apps.duplicates.pictures.timeline import Span
+from apps.duplicates.pictures.spans import Span
 
 WIDTH = 360.0  # of the whole; text of 12 units stays readable on a narrow phone
 LEFT, RIGHT, TOP, BOTTOM = 64.0, 12.0, 8.0, 40.0

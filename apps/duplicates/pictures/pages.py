@@ -1,6 +1,6 @@
-"""The similarity picture of a match of a lookup and of a pair of library videos: page, fragment and PNG.
+"""The similarity picture of a pair of library videos: page, fragment and PNG.
 
-The fragment and the page show duplicates/_picture.html with
+The fragment and the page, here and in lookups.picture_pages, show duplicates/_picture.html with
 
 - picture: a ShownPicture, or None while there is none
 - job: the job that draws it, or None; asked: whether it is on its way
@@ -18,13 +18,12 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
-from apps.accounts.permissions import look_required, review_required
+from apps.accounts.permissions import review_required
 from apps.core.exceptions import NotFound
-from apps.duplicates.lookups.selectors import lookup_get
-from apps.duplicates.models import Lookup, MatchedSegment, MatrixPicture, VideoMatch
+from apps.duplicates.models import MatchedSegment, MatrixPicture, VideoMatch
 from apps.duplicates.pictures.matrix_chart import Chart, alt_text, chart
-from apps.duplicates.pictures.similarity import lookup_picture_get, pair_picture_ask, pair_picture_get, picture_job
-from apps.duplicates.pictures.timeline import Span
+from apps.duplicates.pictures.similarity import pair_picture_ask, pair_picture_get, picture_job
+from apps.duplicates.pictures.spans import Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,44 +33,6 @@ class ShownPicture:
     across: str  # what runs across
     down: str
     alt: str
-
-
-@look_required
-@require_safe
-def lookup_picture(request: HttpRequest, lookup_id: UUID, video_id: UUID) -> HttpResponse:
-    lookup, picture = _of_lookup(request, lookup_id, video_id)
-    match = next((m for m in lookup.matches if m["video"]["id"] == str(video_id)), None)
-    if match is None:
-        raise Http404("This video is no match of this lookup.")
-    spans = [
-        Span(s["query"][0], s["query"][1], s["reference"][0], s["reference"][1], s["reversed"])
-        for s in match["segments"]
-    ]
-    mine = "Your video" if lookup.video_id is None else "This video"
-    context = {
-        "picture": _shown(picture, spans, mine, match["video"]["title"], _png(lookup.id, video_id)),
-        "back_url": reverse("duplicates:lookup", args=[lookup.id]),
-    }
-    return _answer(request, context)
-
-
-@look_required
-@require_safe
-def lookup_picture_png(request: HttpRequest, lookup_id: UUID, video_id: UUID) -> HttpResponse:
-    _, picture = _of_lookup(request, lookup_id, video_id)
-    return _png_answer(picture)
-
-
-def _png(lookup_id: UUID, video_id: UUID) -> str:
-    return reverse("duplicates:lookup_picture_png", args=[lookup_id, video_id])
-
-
-def _of_lookup(request: HttpRequest, lookup_id: UUID, video_id: UUID) -> tuple[Lookup, MatrixPicture]:
-    try:
-        lookup = lookup_get(lookup_id=lookup_id, user=request.user)
-        return lookup, lookup_picture_get(lookup_id=lookup.id, video_id=video_id)
-    except NotFound as error:
-        raise Http404(error.message) from error
 
 
 @review_required
@@ -96,7 +57,7 @@ def pair_picture(request: HttpRequest, match_id: UUID) -> HttpResponse:
         "self_url": address,
         "back_url": reverse("duplicates:review"),
     }
-    return _answer(request, context)
+    return picture_answer(request, context)
 
 
 @review_required
@@ -105,7 +66,7 @@ def pair_picture_png(request: HttpRequest, match_id: UUID) -> HttpResponse:
     picture = MatrixPicture.objects.filter(match_id=match_id).first()
     if picture is None or not picture.png:
         raise Http404("This picture is not drawn yet.")
-    return _png_answer(picture)
+    return png_answer(picture)
 
 
 def _of_pair(picture: MatrixPicture, match_id: UUID) -> ShownPicture:
@@ -113,21 +74,21 @@ def _of_pair(picture: MatrixPicture, match_id: UUID) -> ShownPicture:
     rows = MatchedSegment.objects.filter(match=match).order_by("a_start", "b_start")
     spans = [Span(s.a_start, s.a_end, s.b_start, s.b_end, s.reversed) for s in rows]
     address = reverse("duplicates:pair_picture_png", args=[match_id])
-    return _shown(picture, spans, match.a.title, match.b.title, address)
+    return shown_picture(picture, spans, match.a.title, match.b.title, address)
 
 
-def _shown(picture: MatrixPicture, spans: list[Span], across: str, down: str, png_url: str) -> ShownPicture:
+def shown_picture(picture: MatrixPicture, spans: list[Span], across: str, down: str, png_url: str) -> ShownPicture:
     drawn = chart(spans, (picture.across_start, picture.across_end), (0.0, picture.down_end))
     return ShownPicture(drawn, png_url, across, down, alt_text(across, down, spans))
 
 
-def _png_answer(picture: MatrixPicture) -> HttpResponse:
+def png_answer(picture: MatrixPicture) -> HttpResponse:
     response = HttpResponse(bytes(picture.png), content_type="image/png")
     response["Cache-Control"] = "private, max-age=3600"
     return response
 
 
-def _answer(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
+def picture_answer(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     """The fragment for htmx, whose polling ends with the drawing; the whole page for everybody else."""
     if not getattr(request, "htmx", False):
         return render(request, "duplicates/picture.html", context)

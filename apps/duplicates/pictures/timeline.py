@@ -5,21 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from apps.duplicates.pictures.spans import Span
+
 WIDTH = 600.0
 ROW_HEIGHT = 16.0
 GAP = 28.0
 LEAST_WIDTH = 2.0  # a span stays visible in a long video
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """One matched span in both videos, in seconds."""
-
-    a_start: float
-    a_end: float
-    b_start: float
-    b_end: float
-    reversed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

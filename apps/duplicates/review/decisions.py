@@ -14,8 +14,9 @@ from uuid import UUID, uuid4
 from django.db import transaction
 
 from apps.core.exceptions import Conflict, InvalidInput, NotFound
+from apps.duplicates.groups.asset_queries import asset_pairs
 from apps.duplicates.groups.locks import GROUPS, take_turns
-from apps.duplicates.groups.rebuild import KIND_OF, asset_pairs, groups_rebuild
+from apps.duplicates.groups.rebuild import KIND_OF, groups_rebuild
 from apps.duplicates.groups.verdicts import Pair, content_pair, content_pairs, verdicts_write
 from apps.duplicates.models import DuplicateGroup, Relation, ReviewDecision, VideoMatch
 from apps.videos.models import Video

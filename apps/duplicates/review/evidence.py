@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -12,11 +11,12 @@ from django.conf import settings
 from django.urls import reverse
 
 from apps.core.timespan import timecode
+from apps.duplicates.groups.asset_queries import asset_pairs
 from apps.duplicates.groups.keeper import protected_folder
-from apps.duplicates.groups.rebuild import asset_pairs
 from apps.duplicates.groups.verdicts import content_pair, verdicts_latest
 from apps.duplicates.models import DuplicateGroup, MatchedSegment, Relation, ReviewDecision, VideoMatch
-from apps.duplicates.pictures.timeline import Span, Timeline, timeline
+from apps.duplicates.pictures.spans import Span, alignment_json, play_url
+from apps.duplicates.pictures.timeline import Timeline, timeline
 from apps.duplicates.wording import look_words, pair_words, span_words
 from apps.embeddings.models import ModelVersion
 from apps.videos.models import Video
@@ -69,7 +69,7 @@ class Pair:
     timeline: Timeline | None
     verdict: ReviewDecision | None  # that holds now
     is_weakest: bool
-    alignment: str = "[]"  # JSON for the locked players: [[a start, a end, b start, b end, reversed], ...]
+    alignment: str = "[]"  # for the two players, see alignment_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +196,7 @@ def _pair(
         timeline=timeline(spans, a.video.duration_seconds or 0.0, b.video.duration_seconds or 0.0),
         verdict=verdict,
         is_weakest=match.id == group.weakest_match_id,
-        alignment=json.dumps([[s.a_start, s.a_end, s.b_start, s.b_end, s.reversed] for s in spans]),
+        alignment=alignment_json(spans),
     )
 
 
@@ -215,11 +215,6 @@ def _line(span: Span, stored: MatchedSegment, a: Member, b: Member) -> SegmentLi
         reversed=span.reversed,
         look=look_words(stored.look, mirrored=stored.mirrored),
     )
-
-
-def play_url(page_url: str, start: float) -> str:
-    """The player at the second in which the span begins."""
-    return f"{page_url}?t={int(start)}"
 
 
 def _history(contents: Sequence[str]) -> tuple[ReviewDecision, ...]:

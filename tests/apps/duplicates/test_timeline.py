@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from apps.duplicates.pictures.timeline import Span, timeline
+from apps.duplicates.pictures.spans import Span
+from apps.duplicates.pictures.timeline import timeline
 from apps.duplicates.wording import overall_words, span_words
 
 

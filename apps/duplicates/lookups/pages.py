@@ -1,4 +1,4 @@
-"""Pages: find by video, and the review of duplicates."""
+"""Pages that find a video by a video: asking, following, the answer."""
 
 from __future__ import annotations
 
@@ -9,31 +9,24 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from apps.accounts.permissions import look_required, may_upload, review_required
+from apps.accounts.permissions import look_required, may_upload
 from apps.core.exceptions import InvalidInput, NotFound, VSearchError
 from apps.core.timespan import parse_timecode
-from apps.duplicates.groups.selectors import group_counts, group_get, group_kind_counts, group_list
-from apps.duplicates.library.pages import scan_context
 from apps.duplicates.lookups.answers import asked_with, lookup_answer, videos_compared
 from apps.duplicates.lookups.asking import lookup_create
 from apps.duplicates.lookups.files import lookup_add_to_library
 from apps.duplicates.lookups.receiving import lookup_receive
 from apps.duplicates.lookups.selectors import lookup_get, lookup_list
 from apps.duplicates.lookups.shown import query_stream_url, shown_matches
-from apps.duplicates.models import DuplicateGroup, Lookup
-from apps.duplicates.review.decisions import NOTHING_DELETED
-from apps.duplicates.review.evidence import Evidence, group_evidence
-from apps.duplicates.review.forms import review_apply
+from apps.duplicates.models import Lookup
 from apps.videos.selectors import VideoFilters, video_list
 from apps.videos.storage import CONTENT_TYPES, VIDEO_EXTENSIONS, extension_of
 from apps.videos.streaming import send_file
 
-GROUPS_A_PAGE = 20
 VIDEOS_OFFERED = 12
 STAGES = ("probing", "fingerprinting", "matching")  # as the worker names them
 POLL_STOPS = 286  # htmx stops polling at this status
@@ -187,78 +180,3 @@ def lookup_add(request: HttpRequest, lookup_id: UUID) -> HttpResponse:
         return redirect("duplicates:lookup", lookup.id)
     messages.success(request, "Added to the library." if new else "This video is in the library already.")
     return redirect("videos:detail", video.id)
-
-
-@review_required
-@require_safe
-def review_page(request: HttpRequest) -> HttpResponse:
-    """duplicates/groups.html with
-
-    - page: a Django page of DuplicateGroup (kind, state, score, members.all, proposed_keeper, keeper)
-    - state, kind: what is shown ("" is every kind)
-    - states, kinds: (value, words, how many groups) to choose from
-    - scan: the latest apps.duplicates.library.scans.Scan or None; may_scan: the button that starts one works
-    """
-    state = request.GET.get("state") or DuplicateGroup.State.OPEN
-    kind = request.GET.get("kind", "")
-    try:
-        groups = group_list(state=state, kind=kind)
-    except InvalidInput:
-        return redirect("duplicates:review")
-    by_state, by_kind = group_counts(), group_kind_counts(state=state)
-    context = {
-        "page": Paginator(groups, GROUPS_A_PAGE).get_page(request.GET.get("page")),
-        "state": state,
-        "kind": kind,
-        "states": [(value, words, by_state[value]) for value, words in DuplicateGroup.State.choices],
-        "kinds": [(value, words, by_kind.get(value, 0)) for value, words in DuplicateGroup.Kind.choices],
-        "kinds_total": sum(by_kind.values()),
-        **scan_context(request),
-    }
-    return render(request, "duplicates/groups.html", context)
-
-
-@review_required
-@require_http_methods(["GET", "HEAD", "POST"])
-def group_page(request: HttpRequest, group_id: UUID) -> HttpResponse:
-    """GET: duplicates/group.html with
-
-    - evidence: apps.duplicates.review.evidence.Evidence (group, members, pairs with segments and timelines, reasons,
-      history, undo_id)
-    - pair: the one to compare now (``?pair=`` number, else the weakest), or None; pair_number
-    - notice: that no file is deleted; next_group: the next one to review, or None; open_count
-
-    POST: the buttons of apps.duplicates.review.forms (action=confirm|keep|dismiss|dismiss_pair|undo, every shown
-    member as "member", and keeper, first and second, or decision), then back to the group, or to the list when it
-    is no more.
-    """
-    if request.method == "POST":
-        try:
-            messages.success(request, review_apply(group_id=group_id, form=request.POST, reviewer=request.user))
-        except VSearchError as error:
-            messages.error(request, error.message)
-        if not DuplicateGroup.objects.filter(id=group_id).exists():
-            return redirect("duplicates:review")
-        return redirect("duplicates:group", group_id)
-    try:
-        group = group_get(group_id=group_id)
-    except NotFound as error:
-        raise Http404(error.message) from error
-    waiting = group_list(state=DuplicateGroup.State.OPEN)
-    evidence = group_evidence(group)
-    number = _pair_number(request.GET.get("pair", ""), evidence)
-    context = {
-        "evidence": evidence,
-        "pair": evidence.pairs[number] if evidence.pairs else None,
-        "pair_number": number,
-        "notice": NOTHING_DELETED,
-        "next_group": waiting.exclude(id=group.id).first(),
-        "open_count": waiting.count(),
-    }
-    return render(request, "duplicates/group.html", context)
-
-
-def _pair_number(raw: str, evidence: Evidence) -> int:
-    if raw.isascii() and raw.isdigit() and len(raw) < 4 and int(raw) < len(evidence.pairs):
-        return int(raw)
-    return next((number for number, pair in enumerate(evidence.pairs) if pair.is_weakest), 0)

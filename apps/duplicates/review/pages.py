@@ -1,0 +1,97 @@
+"""Pages of the review: the list of groups, and one group with its evidence and buttons."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods, require_safe
+
+from apps.accounts.permissions import review_required
+from apps.core.exceptions import InvalidInput, NotFound, VSearchError
+from apps.duplicates.groups.selectors import group_counts, group_get, group_kind_counts, group_list
+from apps.duplicates.library.pages import scan_context
+from apps.duplicates.models import DuplicateGroup
+from apps.duplicates.review.decisions import NOTHING_DELETED
+from apps.duplicates.review.evidence import Evidence, group_evidence
+from apps.duplicates.review.forms import review_apply
+
+GROUPS_A_PAGE = 20
+
+
+@review_required
+@require_safe
+def review_page(request: HttpRequest) -> HttpResponse:
+    """duplicates/groups.html with
+
+    - page: a Django page of DuplicateGroup (kind, state, score, members.all, proposed_keeper, keeper)
+    - state, kind: what is shown ("" is every kind)
+    - states, kinds: (value, words, how many groups) to choose from
+    - scan: the latest apps.duplicates.library.scans.Scan or None; may_scan: the button that starts one works
+    """
+    state = request.GET.get("state") or DuplicateGroup.State.OPEN
+    kind = request.GET.get("kind", "")
+    try:
+        groups = group_list(state=state, kind=kind)
+    except InvalidInput:
+        return redirect("duplicates:review")
+    by_state, by_kind = group_counts(), group_kind_counts(state=state)
+    context = {
+        "page": Paginator(groups, GROUPS_A_PAGE).get_page(request.GET.get("page")),
+        "state": state,
+        "kind": kind,
+        "states": [(value, words, by_state[value]) for value, words in DuplicateGroup.State.choices],
+        "kinds": [(value, words, by_kind.get(value, 0)) for value, words in DuplicateGroup.Kind.choices],
+        "kinds_total": sum(by_kind.values()),
+        **scan_context(request),
+    }
+    return render(request, "duplicates/groups.html", context)
+
+
+@review_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def group_page(request: HttpRequest, group_id: UUID) -> HttpResponse:
+    """GET: duplicates/group.html with
+
+    - evidence: apps.duplicates.review.evidence.Evidence (group, members, pairs with segments and timelines, reasons,
+      history, undo_id)
+    - pair: the one to compare now (``?pair=`` number, else the weakest), or None; pair_number
+    - notice: that no file is deleted; next_group: the next one to review, or None; open_count
+
+    POST: the buttons of apps.duplicates.review.forms (action=confirm|keep|dismiss|dismiss_pair|undo, every shown
+    member as "member", and keeper, first and second, or decision), then back to the group, or to the list when it
+    is no more.
+    """
+    if request.method == "POST":
+        try:
+            messages.success(request, review_apply(group_id=group_id, form=request.POST, reviewer=request.user))
+        except VSearchError as error:
+            messages.error(request, error.message)
+        if not DuplicateGroup.objects.filter(id=group_id).exists():
+            return redirect("duplicates:review")
+        return redirect("duplicates:group", group_id)
+    try:
+        group = group_get(group_id=group_id)
+    except NotFound as error:
+        raise Http404(error.message) from error
+    waiting = group_list(state=DuplicateGroup.State.OPEN)
+    evidence = group_evidence(group)
+    number = _pair_number(request.GET.get("pair", ""), evidence)
+    context = {
+        "evidence": evidence,
+        "pair": evidence.pairs[number] if evidence.pairs else None,
+        "pair_number": number,
+        "notice": NOTHING_DELETED,
+        "next_group": waiting.exclude(id=group.id).first(),
+        "open_count": waiting.count(),
+    }
+    return render(request, "duplicates/group.html", context)
+
+
+def _pair_number(raw: str, evidence: Evidence) -> int:
+    if raw.isascii() and raw.isdigit() and len(raw) < 4 and int(raw) < len(evidence.pairs):
+        return int(raw)
+    return next((number for number, pair in enumerate(evidence.pairs) if pair.is_weakest), 0)
