@@ -37,8 +37,8 @@ from worker.embedders.copies.quality import frame_quality
 from worker.embedders.registry import load_copy, load_semantic
 from worker.indexing.fingerprints import Fingerprinter
 from worker.indexing.video import BATCH, index_video
+from worker.media.decode.stream import open_frames
 from worker.media.errors import MediaError
-from worker.media.stream import open_frames
 from worker.types import SampledFrame
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -111,7 +111,7 @@ def storing(semantic: Embedder, copy: CopyDescriptor, folders: tuple[Path, Path]
     from apps.embeddings.vector_index import PgVectorIndex
     from apps.videos.ingest import video_drop_derived, video_mark_ready, video_store_index
     from apps.videos.models import Video
-    from worker.media.subtitles import extract_subtitles
+    from worker.media.derived.subtitles import extract_subtitles
     from worker.tasks.vectors import store_clips, store_fingerprint
 
     versions = [

@@ -74,7 +74,7 @@ def watch(process: subprocess.Popen[str]) -> dict[str, int]:
             break
         for member in family:
             try:
-                is_decoder = any("decoder_process" in word for word in member.cmdline())
+                is_decoder = any("worker.media.decode.child" in word for word in member.cmdline())
             except (psutil.NoSuchProcess, psutil.ZombieProcess):
                 continue
             kind = "decoder" if is_decoder else "worker"

@@ -33,7 +33,7 @@ from worker.embedders.towers import ImageTower, TextTower
 from worker.evaluation.intervals import mean_interval
 from worker.evaluation.retrieval import CUTOFFS, ranks, relevance_of
 from worker.indexing.video import Indexer
-from worker.media.stream import open_frames
+from worker.media.decode.stream import open_frames
 from worker.pretraining.imagesets import load_pack
 from worker.training.measuring import best_clip_scores, text_vectors
 

@@ -17,7 +17,7 @@ from worker.types import Descriptors, FloatArray, View
 GRID_SECONDS = 1.0
 JOINED_SIMILARITY = 0.5  # neighbouring key frames at least this alike are two looks at one moving scene
 TOUCHING_SECONDS = 0.05
-SHORT_SECONDS, SHORT_GRID = 60.0, 0.5  # shorter videos are sampled twice a second, see worker.media.sampler
+SHORT_SECONDS, SHORT_GRID = 60.0, 0.5  # shorter videos are sampled twice a second, see worker.media.decode.sampler
 
 Times = NDArray[np.float64]
 Indices = NDArray[np.int64]

@@ -13,8 +13,8 @@ from worker.detection.coverage import pooled, spans_of
 from worker.embedders.copies.descriptor import CopyDescriptor
 from worker.embedders.copies.quality import frame_quality, informative_frames
 from worker.embedders.copies.views import CopyViews, Role
+from worker.media.decode.stream import open_frames
 from worker.media.errors import MediaError
-from worker.media.stream import open_frames
 from worker.types import Descriptors, FloatArray, ProbeFacts, SampledFrame
 
 SAMPLINGS = ("uniform", "keyframes")

@@ -16,10 +16,10 @@ from worker.embedders.base import Embedder
 from worker.embedders.copies.descriptor import CopyDescriptor
 from worker.embedders.copies.quality import frame_quality
 from worker.indexing.fingerprints import Fingerprinter
+from worker.indexing.windows import ClipWindower
+from worker.media.decode.stream import FrameStream, open_frames
+from worker.media.derived.pictures import StoryboardWriter, write_poster, write_thumbnail
 from worker.media.errors import MediaError
-from worker.media.pictures import StoryboardWriter, write_poster, write_thumbnail
-from worker.media.stream import FrameStream, open_frames
-from worker.media.windows import ClipWindower
 from worker.types import ByteImage, ClipWindow, FloatArray, ProbeFacts, SampledFrame, Shot, SubtitleCue
 
 BATCH = 32

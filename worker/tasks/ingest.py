@@ -21,10 +21,10 @@ from vsearch.jobs import JobKind, enqueue
 from worker.embedders.base import Embedder, EmbedderError
 from worker.embedders.copies.descriptor import CopyDescriptor
 from worker.indexing.video import Indexed, index_video
-from worker.media.device import ensure_space
+from worker.media.derived.proxy import needs_proxy
+from worker.media.derived.subtitles import extract_subtitles
+from worker.media.disk_space import ensure_space
 from worker.media.errors import MediaError
-from worker.media.proxy import needs_proxy
-from worker.media.subtitles import extract_subtitles
 from worker.tasks.endings import failed
 from worker.tasks.running import JobContinues, JobFailed, RunningJob, run
 from worker.tasks.vectors import copy_embedder, semantic_embedder, store_clips, store_fingerprint

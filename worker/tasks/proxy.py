@@ -7,9 +7,9 @@ from pathlib import Path
 from apps.videos.ingest import video_mark_proxied
 from apps.videos.models import Video
 from vsearch.celery import app
+from worker.media.decode.probe import probe
+from worker.media.derived.proxy import make_proxy
 from worker.media.errors import MediaError
-from worker.media.probe import probe
-from worker.media.proxy import make_proxy
 from worker.tasks.running import JobFailed, RunningJob, run
 
 

@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from worker.embedders.base import Embedder
+from worker.media.decode.stream import open_frames
 from worker.media.errors import MediaError
-from worker.media.stream import open_frames
 from worker.training.manifest import Item, Problem
 from worker.training.measuring import read_picture
 from worker.training.splits import source_numbers

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from worker.media.subtitles import parse_srt
+from worker.media.derived.subtitles import parse_srt
 from worker.training.items import ManifestError, Problem
 from worker.training.manifest import decoded, open_text
 from worker.training.manifest_lines import parse_json, plain

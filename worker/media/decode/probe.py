@@ -7,10 +7,10 @@ import os
 import selectors
 from collections.abc import Callable
 
-from worker.media.decoder_client import error_from, error_of_death, facts_from, start_decoder
+from worker.media.decode.client import error_from, error_of_death, facts_from, start_decoder
+from worker.media.decode.wire import WireError, read_message
 from worker.media.errors import MediaError
-from worker.media.limits import Limits
-from worker.media.wire import WireError, read_message
+from worker.media.sandbox.limits import Limits
 from worker.types import ProbeFacts
 
 PROBE_WALL_SECONDS = 120.0

@@ -9,13 +9,13 @@ import av
 import pytest
 
 from tests.clips import Scene, make_clip
-from worker.media import proxy
+from worker.media.decode.probe import probe
+from worker.media.decode.stream import open_frames
+from worker.media.derived import proxy
+from worker.media.derived.proxy import make_proxy, needs_proxy
 from worker.media.errors import MediaError
-from worker.media.limits import Limits
-from worker.media.probe import probe
-from worker.media.proxy import make_proxy, needs_proxy
-from worker.media.runner import ffmpeg_binary, run_sandboxed
-from worker.media.stream import open_frames
+from worker.media.sandbox.limits import Limits
+from worker.media.sandbox.runner import ffmpeg_binary, run_sandboxed
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.clips import make_clip
-from worker.media.probe import probe
-from worker.media.subtitles import MAX_TEXT, extract_subtitles, parse_srt, plain_text
+from worker.media.decode.probe import probe
+from worker.media.derived.subtitles import MAX_TEXT, extract_subtitles, parse_srt, plain_text
 
 SRT = """1
 00:00:00,200 --> 00:00:01,000

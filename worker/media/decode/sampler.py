@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from worker.media.luma import Signature, difference
+from worker.media.decode.luma import Signature, difference
 from worker.types import Shot
 
 VERY_SHORT_SECONDS, SHORT_SECONDS = 8.0, 60.0

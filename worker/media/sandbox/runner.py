@@ -25,13 +25,13 @@ from typing import IO, Self
 import imageio_ffmpeg
 
 from worker.media.errors import MediaError
-from worker.media.limits import Limits
+from worker.media.sandbox.limits import Limits
 
 STDERR_TAIL_BYTES = 16 * 1024
 STDOUT_BYTES = 32 * 1024 * 1024
 POLL_SECONDS = 0.1
-_LAUNCHER = Path(__file__).with_name("sandbox_launcher.py")
-_PROJECT = Path(__file__).resolve().parents[2]
+_LAUNCHER = Path(__file__).with_name("launcher.py")
+_PROJECT = Path(__file__).resolve().parents[3]
 
 
 @dataclass(frozen=True, slots=True)

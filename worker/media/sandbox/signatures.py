@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import IO
 
 from worker.media.errors import MediaError
-from worker.media.limits import Limits
+from worker.media.sandbox.limits import Limits
 
 HEAD_BYTES = 256 * 1024
 MAX_BOXES = 10_000

@@ -9,9 +9,9 @@ import sys
 from typing import Any
 
 from worker.media.errors import MESSAGES, MediaError
-from worker.media.limits import Limits
-from worker.media.runner import Sandboxed
-from worker.media.signatures import check_signature
+from worker.media.sandbox.limits import Limits
+from worker.media.sandbox.runner import Sandboxed
+from worker.media.sandbox.signatures import check_signature
 from worker.types import ProbeFacts
 
 _SIZE_REFUSED = re.compile(r"Picture size \d+x\d+ (is invalid|exceeds)")
@@ -22,7 +22,7 @@ def start_decoder(mode: str, path: str | os.PathLike[str], limits: Limits) -> Sa
     """Starts the child on a file that looks like a video. Raises MediaError for one that does not."""
     check_signature(path, limits)
     absolute = os.path.abspath(os.fspath(path))
-    args = [sys.executable, "-s", "-m", "worker.media.decoder_process", mode, absolute, limits.to_json()]
+    args = [sys.executable, "-s", "-m", "worker.media.decode.child", mode, absolute, limits.to_json()]
     return Sandboxed(args, limits=limits)
 
 

@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from worker.media.luma import Signature, difference
+from worker.media.decode.luma import Signature, difference
 
 LOOKAHEAD = 2
 HISTORY = 10  # recent differences that a cut must stand out from

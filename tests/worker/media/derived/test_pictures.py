@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from worker.media.device import ensure_space, free_disk_bytes
+from worker.media.derived.pictures import MAX_TILES, StoryboardWriter, write_poster, write_thumbnail
+from worker.media.disk_space import ensure_space, free_disk_bytes
 from worker.media.errors import MediaError, disk_errors
-from worker.media.pictures import MAX_TILES, StoryboardWriter, write_poster, write_thumbnail
 from worker.types import ByteImage
 
 CUE = re.compile(r"(\d\d):(\d\d):(\d\d\.\d{3}) --> (\d\d):(\d\d):(\d\d\.\d{3})\n(\S+)#xywh=(\d+),(\d+),(\d+),(\d+)")

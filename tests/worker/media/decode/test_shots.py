@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.clips import Scene, ffmpeg, make_clip
-from worker.media.stream import open_frames
+from worker.media.decode.stream import open_frames
 from worker.types import SampledFrame, Shot
 
 FPS = 25.0

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from worker.media.decoder_client import error_of_death
+from worker.media.decode.client import error_of_death
 from worker.media.errors import MediaError
-from worker.media.limits import Limits
-from worker.media.runner import Sandboxed, ffmpeg_binary, run_sandboxed
+from worker.media.sandbox.limits import Limits
+from worker.media.sandbox.runner import Sandboxed, ffmpeg_binary, run_sandboxed
 
-PROJECT = Path(__file__).resolve().parents[3]
+PROJECT = Path(__file__).resolve().parents[4]
 FAMILY = "sleep 300 & echo $!; sleep 300 & echo $!; wait"
 
 
@@ -141,7 +141,8 @@ def test_leaving_the_block_kills_the_group_whatever_the_reason() -> None:
 def test_a_killed_parent_takes_the_program_with_it() -> None:
     """kill -9 leaves no time to clean up: the kernel must do it."""
     code = (
-        "import time\nfrom worker.media.limits import Limits\nfrom worker.media.runner import Sandboxed\n"
+        "import time\nfrom worker.media.sandbox.limits import Limits\n"
+        "from worker.media.sandbox.runner import Sandboxed\n"
         "with Sandboxed(['/bin/sleep', '300'], limits=Limits()) as p:\n"
         "    print(p.pid, flush=True)\n    time.sleep(300)\n"
     )

@@ -12,12 +12,12 @@ import av.error
 import pytest
 
 from tests.clips import make_clip
-from worker.media.container import open_container
+from worker.media.decode.container import open_container
+from worker.media.decode.probe import probe
 from worker.media.errors import MediaError
-from worker.media.limits import Limits
-from worker.media.probe import probe
-from worker.media.runner import ffmpeg_binary, run_sandboxed
-from worker.media.whitelists import ffmpeg_input_args, reading_options
+from worker.media.sandbox.limits import Limits
+from worker.media.sandbox.runner import ffmpeg_binary, run_sandboxed
+from worker.media.sandbox.whitelists import ffmpeg_input_args, reading_options
 
 IN_OPEN = 0x20
 

@@ -12,11 +12,11 @@ from typing import Any, Self
 
 import numpy as np
 
-from worker.media.decoder_client import error_from, error_of_death, facts_from, start_decoder
+from worker.media.decode.client import error_from, error_of_death, facts_from, start_decoder
+from worker.media.decode.wire import Message, WireError, read_message
 from worker.media.errors import MediaError
-from worker.media.limits import Limits
-from worker.media.runner import Sandboxed
-from worker.media.wire import Message, WireError, read_message
+from worker.media.sandbox.limits import Limits
+from worker.media.sandbox.runner import Sandboxed
 from worker.types import ProbeFacts, SampledFrame, Shot
 
 READ_AHEAD_FRAMES = 96  # about 35 MB of pictures: the child decodes on while the caller embeds a batch

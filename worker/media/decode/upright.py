@@ -6,7 +6,7 @@ import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
-from worker.media.container import clockwise_turn, displayed_size
+from worker.media.decode.container import clockwise_turn, displayed_size
 from worker.types import ByteImage
 
 SHORT_SIDE = 256

@@ -1,6 +1,6 @@
 """Runs first inside a child process: takes rights away, then becomes the program. Standard library only.
 
-``python -I -S sandbox_launcher.py LIMITS_JSON PARENT_PID PROGRAM ARGUMENT...``
+``python -I -S launcher.py LIMITS_JSON PARENT_PID PROGRAM ARGUMENT...``
 
 It is a program of its own, and not a ``preexec_fn``, because Python code between fork and exec can deadlock
 in a process that has threads, and because forking a process that holds a model is slow.

@@ -11,11 +11,11 @@ from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from worker.media.completeness import SLACK_SECONDS, WILD_PROMISE
+from worker.media.decode.completeness import SLACK_SECONDS, WILD_PROMISE
 from worker.media.errors import MediaError
-from worker.media.limits import Limits
-from worker.media.signatures import movie_header_seconds
-from worker.media.whitelists import TEXT_SUBTITLES, VIDEO_DECODERS, file_url, reading_options
+from worker.media.sandbox.limits import Limits
+from worker.media.sandbox.signatures import movie_header_seconds
+from worker.media.sandbox.whitelists import TEXT_SUBTITLES, VIDEO_DECODERS, file_url, reading_options
 from worker.types import ProbeFacts
 
 MAX_SAMPLE_ASPECT = 8.0

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.clips import Scene, make_clip
-from worker.media import stream as stream_module
+from worker.media.decode import stream as stream_module
+from worker.media.decode.stream import FrameStream, open_frames
+from worker.media.decode.wire import HEADER, WireError, read_message, write_message
 from worker.media.errors import MediaError
-from worker.media.stream import FrameStream, open_frames
-from worker.media.wire import HEADER, WireError, read_message, write_message
 
 MIB = 1024 * 1024
 

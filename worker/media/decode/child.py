@@ -1,4 +1,4 @@
-"""The child that decodes ONE untrusted video: ``python -m worker.media.decoder_process MODE PATH LIMITS_JSON``.
+"""The child that decodes ONE untrusted video: ``python -m worker.media.decode.child MODE PATH LIMITS_JSON``.
 
 MODE ``probe`` decodes until the first frame; ``stream`` decodes everything once. Results go to standard output
 as ``wire`` messages: facts, then frame, shot and progress in time order, then end; or error instead of any of them.
@@ -21,9 +21,9 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from worker.media.clock import FrameClock
-from worker.media.completeness import check_complete
-from worker.media.container import (
+from worker.media.decode.clock import FrameClock
+from worker.media.decode.completeness import check_complete
+from worker.media.decode.container import (
     check_movie_header,
     check_picture,
     choose_video,
@@ -34,14 +34,14 @@ from worker.media.container import (
     promised_duration,
     video_promise,
 )
-from worker.media.container import sample_aspect as sample_aspect_of
+from worker.media.decode.container import sample_aspect as sample_aspect_of
+from worker.media.decode.luma import FrameSigner
+from worker.media.decode.sampler import FrameSampler
+from worker.media.decode.shots import CutDetector, Judged
+from worker.media.decode.upright import UprightScaler
+from worker.media.decode.wire import write_message
 from worker.media.errors import MediaError
-from worker.media.limits import Limits
-from worker.media.luma import FrameSigner
-from worker.media.sampler import FrameSampler
-from worker.media.shots import CutDetector, Judged
-from worker.media.upright import UprightScaler
-from worker.media.wire import write_message
+from worker.media.sandbox.limits import Limits
 
 PROGRESS_SECONDS = 0.5
 RATE_GRACE_FRAMES = 1000  # decoded before the frame rate is judged

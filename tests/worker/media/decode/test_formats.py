@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from tests.clips import Scene, make_clip
-from worker.media.probe import probe
-from worker.media.stream import open_frames
+from worker.media.decode.probe import probe
+from worker.media.decode.stream import open_frames
 from worker.types import SampledFrame
 
 COMBINATIONS = [

@@ -7,11 +7,11 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from worker.media.device import ensure_space
+from worker.media.disk_space import ensure_space
 from worker.media.errors import MediaError
-from worker.media.limits import Limits
-from worker.media.runner import Completed, ffmpeg_binary, run_sandboxed
-from worker.media.whitelists import ffmpeg_input_args, file_url
+from worker.media.sandbox.limits import Limits
+from worker.media.sandbox.runner import Completed, ffmpeg_binary, run_sandboxed
+from worker.media.sandbox.whitelists import ffmpeg_input_args, file_url
 from worker.types import ProbeFacts
 
 SHORT_SIDE = 720

@@ -12,10 +12,10 @@ from PIL import Image
 
 from tests import bad_clips
 from tests.clips import Scene, ffmpeg, make_clip
+from worker.media.decode.probe import probe
+from worker.media.decode.stream import open_frames
 from worker.media.errors import MESSAGES, MediaError
-from worker.media.limits import Limits
-from worker.media.probe import probe
-from worker.media.stream import open_frames
+from worker.media.sandbox.limits import Limits
 
 LONG = [Scene("life", 1)]
 

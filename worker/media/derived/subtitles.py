@@ -7,9 +7,9 @@ import os
 import re
 from collections.abc import Callable, Iterator
 
-from worker.media.limits import Limits
-from worker.media.runner import ffmpeg_binary, run_sandboxed
-from worker.media.whitelists import ffmpeg_input_args
+from worker.media.sandbox.limits import Limits
+from worker.media.sandbox.runner import ffmpeg_binary, run_sandboxed
+from worker.media.sandbox.whitelists import ffmpeg_input_args
 from worker.types import ProbeFacts, SubtitleCue
 
 MAX_TRACKS = 16

@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.media.windows import REMAINDER_SECONDS, WINDOW_SECONDS, ClipWindower
+from worker.indexing.windows import REMAINDER_SECONDS, WINDOW_SECONDS, ClipWindower
 from worker.types import ClipWindow, SampledFrame, Shot
 
 PIXEL = np.zeros((1, 1, 3), np.uint8)
