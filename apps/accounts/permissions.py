@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec
+from typing import Concatenate, ParamSpec
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
@@ -19,29 +19,33 @@ from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
 
-Person = User | AnonymousUser | Any
+Person = User | AnonymousUser | None
 P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
 
 
 def may_look(user: Person) -> bool:
-    return bool(settings.PUBLIC_SEARCH or user.is_authenticated)
+    return bool(settings.PUBLIC_SEARCH or (user is not None and user.is_authenticated))
 
 
 def may_upload(user: Person) -> bool:
-    return bool(user.has_perm("videos.upload_video"))
+    return _has(user, "videos.upload_video")
 
 
 def may_review(user: Person) -> bool:
-    return bool(user.has_perm("duplicates.change_duplicategroup"))
+    return _has(user, "duplicates.change_duplicategroup")
 
 
 def may_train(user: Person) -> bool:
-    return bool(user.has_perm("training.train"))
+    return _has(user, "training.train")
 
 
 def may_administer(user: Person) -> bool:
-    return bool(user.has_perm("core.administer"))
+    return _has(user, "core.administer")
+
+
+def _has(user: Person, permission: str) -> bool:
+    return user is not None and user.has_perm(permission)
 
 
 def required(allowed: Callable[[Person], bool]) -> Callable[[View[P]], View[P]]:

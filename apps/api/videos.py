@@ -15,6 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from apps.accounts.people import person_of
 from apps.accounts.permissions import may_upload
 from apps.api.paging import Pages
 from apps.core.exceptions import NotAllowed
@@ -112,7 +113,7 @@ def editable_video(request: Request, video_id: UUID) -> Video:
     video = video_get(video_id=video_id)
     if not request.user.is_authenticated:
         raise NotAuthenticated("Log in, or send an API token, to change videos.")
-    if not may_edit(request.user, video):
+    if not may_edit(person_of(request.user), video):
         raise NotAllowed("You may change only videos that you uploaded. Administrators may change all.")
     return video
 

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from django.conf import settings
@@ -19,6 +19,26 @@ from apps.embeddings.models import ModelVersion
 from apps.embeddings.rows import Kind
 from apps.embeddings.vector_index import PgVectorIndex
 from apps.videos.models import Video
+
+
+class Spec(Protocol):
+    """What identifies a version for good; every embedder has one (worker.types.EmbedderSpec)."""
+
+    @property
+    def role(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def revision(self) -> str: ...
+    @property
+    def dim(self) -> int: ...
+    @property
+    def image_side(self) -> int: ...
+    @property
+    def preprocessing_hash(self) -> str: ...
+    @property
+    def weights_sha256(self) -> str: ...
+
 
 PROMOTABLE = {ModelVersion.State.READY, ModelVersion.State.BUILDING, ModelVersion.State.SERVING}
 CANCELLED = "The installation was cancelled. Retry its job and it goes on where it stopped."
@@ -51,29 +71,18 @@ def kind_of(role: str) -> Kind:
     return "clip" if role == ModelVersion.Role.SEMANTIC else "frame"
 
 
-def model_version_register(
-    *,
-    role: str,
-    name: str,
-    revision: str,
-    dim: int,
-    image_side: int,
-    preprocessing_hash: str,
-    weights_sha256: str,
-    folder: str,
-    details: dict[str, Any] | None = None,
-) -> ModelVersion:
+def model_version_register(*, spec: Spec, folder: str, details: dict[str, Any] | None = None) -> ModelVersion:
     """The row of these weights, made once, with its empty vector index; ``folder`` follows when it moved."""
     with transaction.atomic():
         version, made = ModelVersion.objects.get_or_create(
-            role=role,
-            weights_sha256=weights_sha256,
-            preprocessing_hash=preprocessing_hash,
+            role=spec.role,
+            weights_sha256=spec.weights_sha256,
+            preprocessing_hash=spec.preprocessing_hash,
             defaults={
-                "name": name,
-                "revision": revision,
-                "dim": dim,
-                "image_side": image_side,
+                "name": spec.name,
+                "revision": spec.revision,
+                "dim": spec.dim,
+                "image_side": spec.image_side,
                 "folder": folder,
                 "details": details or {},
                 "state": ModelVersion.State.READY,
@@ -83,7 +92,7 @@ def model_version_register(
             version.folder = folder
             version.save(update_fields=["folder", "updated_at"])
     if made:
-        PgVectorIndex().ensure_index(kind_of(role), version.id, dim)
+        PgVectorIndex().ensure_index(kind_of(version.role), version.id, version.dim)
     return version
 
 

@@ -211,7 +211,7 @@ def _result(place: int, video: Video, entry: list[Any], scale: Scale) -> Result:
 
 
 def _index_state(serving: ModelVersion | None) -> IndexState:
-    pending = Q(state__in=[Video.State.UPLOADED, Video.State.PROBED, Video.State.INDEXED])
+    pending = Q(state__in=[Video.State.UPLOADED, Video.State.PROBED])
     counts = Video.objects.aggregate(
         searchable=Count("id", filter=Q(state=Video.State.READY)), pending=Count("id", filter=pending)
     )

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 from django.db import transaction
 
@@ -134,7 +133,6 @@ def file_import(
     path: Path,
     tags: Iterable[str] = (),
     label: Label | None = None,
-    owner: Any = None,
     progress: Callable[[int], None] | None = None,
 ) -> Imported:
     """Make one file part of the library, in place. Never raises for a bad file: that is an outcome."""
@@ -152,7 +150,6 @@ def file_import(
             path=path,
             original_name=path.name,
             source=Video.Source.IMPORT,
-            owner=owner,
             sha256=sha256,
             title=label.title,
             tags=names,

@@ -26,7 +26,6 @@ class Video(BaseModel):
     class State(models.TextChoices):
         UPLOADED = "uploaded", "waiting"
         PROBED = "probed", "being indexed"
-        INDEXED = "indexed", "nearly ready"
         READY = "ready", "ready"
         FAILED = "failed", "failed"
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path, PurePath
-from typing import Any
 from uuid import UUID, uuid4
 
+from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 
 from apps.core.exceptions import InvalidInput
-from apps.videos.editing import DESCRIPTION_LENGTH, TITLE_LENGTH, tags_add, tags_clean, text_segments_write
+from apps.videos.editing import TITLE_LENGTH, tags_add, tags_clean, text_segments_write
 from apps.videos.ingest import ingest_again
 from apps.videos.models import Video
 from apps.videos.storage import file_sha256, folder_remove, move_into, original_path
@@ -22,10 +22,9 @@ def video_register(
     path: str | Path,
     original_name: str,
     source: str,
-    owner: Any = None,
+    owner: User | None = None,
     sha256: str | None = None,
     title: str | None = None,
-    description: str = "",
     tags: Iterable[str] = (),
 ) -> tuple[Video, bool]:
     """Make the file a video of the library; returns (video, whether it is new).
@@ -44,7 +43,6 @@ def video_register(
                 id=video_id,
                 sha256=sha256,
                 title=title_from(title, original_name),
-                description=description[:DESCRIPTION_LENGTH],
                 original_name=PurePath(original_name).name[:300],
                 source=source,
                 path=str(original_path(video_id, original_name) if source == Video.Source.UPLOAD else path),

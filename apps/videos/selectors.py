@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.db.models import F, FloatField, Q, QuerySet, Value
 from django.db.models.functions import Coalesce
 from django.urls import reverse
@@ -24,7 +25,7 @@ from apps.videos.models import Tag, Video
 STATES = {
     "ready": [Video.State.READY],
     "failed": [Video.State.FAILED],
-    "pending": [Video.State.UPLOADED, Video.State.PROBED, Video.State.INDEXED],
+    "pending": [Video.State.UPLOADED, Video.State.PROBED],
 }
 SORTS = {
     "newest": ("-created_at", "-id"),
@@ -134,9 +135,9 @@ def video_get(*, video_id: UUID, locked: bool = False) -> Video:
     return video
 
 
-def may_edit(user: Any, video: Video) -> bool:
+def may_edit(person: User | None, video: Video) -> bool:
     """Administrators change every video; people who upload change their own."""
-    return may_administer(user) or (may_upload(user) and video.owner_id == user.id)
+    return may_administer(person) or (person is not None and may_upload(person) and video.owner_id == person.id)
 
 
 def thumbnail_url(video: Video | UUID, start: float, end: float) -> str:

@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import PurePath
-from typing import Any, BinaryIO, Protocol
+from typing import BinaryIO, Protocol
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import F, Sum
+from django.contrib.auth.models import User
+from django.db.models import F, QuerySet, Sum
 from django.utils import timezone
 
 from apps.core.exceptions import Conflict, InvalidInput, NotFound
@@ -45,7 +46,7 @@ def upload_create(
     file_name: str,
     length: int,
     purpose: str,
-    owner: Any = None,
+    owner: User | None = None,
     session_key: str = "",
 ) -> Upload:
     """Accept an upload of ``length`` bytes, or refuse it before a byte was sent.
@@ -91,7 +92,7 @@ def upload_create(
     return upload
 
 
-def _open() -> Any:
+def _open() -> QuerySet[Upload]:
     return Upload.objects.filter(completed_at__isnull=True)
 
 
@@ -100,7 +101,7 @@ def _promised_bytes() -> int:
     return int(moving.aggregate(rest=Sum(F("length") - F("offset")))["rest"] or 0)
 
 
-def upload_get(*, upload_id: UUID, owner: Any = None, session_key: str = "") -> Upload:
+def upload_get(*, upload_id: UUID, owner: User | None = None, session_key: str = "") -> Upload:
     """The upload of this person (or of this anonymous session); NotFound for anybody else's."""
     uploads = Upload.objects.filter(id=upload_id, owner=owner)
     upload = uploads.first() if owner is not None or session_key else None

@@ -9,6 +9,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 
+from apps.videos.editing import video_update
 from apps.videos.models import Video
 from apps.videos.registration import video_register
 
@@ -24,10 +25,11 @@ def user(*groups: str, **fields: Any) -> Any:
 
 
 def imported(folder: Path, content: bytes = b"", name: str = "clip.mp4", **more: Any) -> Video:
-    """A registered in-place video; its content is unique unless given."""
+    """A registered in-place video; its content is unique unless given. ``more``: description, title, tags, owner."""
     number = next(_numbers)
     path = folder / f"{number}-{name}"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content or f"content {number}".encode())
+    description = more.pop("description", None)
     video, _ = video_register(path=path, original_name=name, source=Video.Source.IMPORT, **more)
-    return video
+    return video if description is None else video_update(video_id=video.id, description=description)

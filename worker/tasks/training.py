@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -142,10 +142,10 @@ def _finish(job: RunningJob, training: TrainingRun, recipe: Recipe, result: Trai
     with transaction.atomic():
         job.hold()
         version = model_version_register(
-            role="semantic", name=name, revision=str(training.id)[:8], dim=spec.dim, image_side=spec.image_side,
-            preprocessing_hash=spec.preprocessing_hash, weights_sha256=spec.weights_sha256, folder=str(folder),
+            spec=replace(spec, name=name, revision=str(training.id)[:8]),
+            folder=str(folder),
             details={"run": str(training.id), "base": training.base_name, "dataset": training.dataset.sha256},
-        )  # fmt: skip
+        )
         run_mark_done(
             run_id=training.id,
             candidate=version,

@@ -11,6 +11,7 @@ from typing import IO, Any
 from uuid import UUID
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.db import transaction
 
 from apps.accounts.permissions import may_administer
@@ -31,12 +32,14 @@ CSV_COLUMNS = "the first line names the columns: video and caption, and if you l
 CANCELLED = "Freezing was cancelled. Make the dataset again."
 
 
-def dataset_from_file(*, name: str, file: IO[bytes], file_name: str, owner: Any, guards: bool = False) -> Dataset:
+def dataset_from_file(
+    *, name: str, file: IO[bytes], file_name: str, owner: User | None, guards: bool = False
+) -> Dataset:
     """A manifest (JSON lines) or a CSV. InvalidInput for what can be told without looking at a video."""
     name = _name(name or Path(file_name).stem)
     source = Dataset.Source.CSV if file_name.lower().endswith((".csv", ".tsv")) else Dataset.Source.MANIFEST
     disk_check()
-    dataset = Dataset(name=name, source=source, owner=_person(owner), guards=guards)
+    dataset = Dataset(name=name, source=source, owner=owner, guards=guards)
     kept = dataset.folder / ("source.csv" if source == Dataset.Source.CSV else "source.jsonl")
     kept.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -49,7 +52,7 @@ def dataset_from_file(*, name: str, file: IO[bytes], file_name: str, owner: Any,
     return _enqueued(dataset)
 
 
-def dataset_from_library(*, name: str, texts: Sequence[str], owner: Any, guards: bool = False) -> Dataset:
+def dataset_from_library(*, name: str, texts: Sequence[str], owner: User | None, guards: bool = False) -> Dataset:
     """From titles, descriptions and subtitles of the ready videos."""
     unknown = [text for text in texts if text not in LIBRARY_TEXTS]
     if unknown or not texts:
@@ -59,21 +62,22 @@ def dataset_from_library(*, name: str, texts: Sequence[str], owner: Any, guards:
     return _enqueued(
         Dataset(
             name=_name(name or "Texts of the library"), source=Dataset.Source.LIBRARY, options=options,
-            owner=_person(owner), guards=guards,
+            owner=owner, guards=guards,
         )
     )  # fmt: skip
 
 
-def dataset_from_feedback(*, name: str, owner: Any, guards: bool = False) -> Dataset:
+def dataset_from_feedback(*, name: str, owner: User | None, guards: bool = False) -> Dataset:
     """From clicks and thumbs: weak labels, each with a weight below 1."""
     disk_check()
     named = _name(name or "Feedback of searches")
-    return _enqueued(Dataset(name=named, source=Dataset.Source.FEEDBACK, owner=_person(owner), guards=guards))
+    return _enqueued(Dataset(name=named, source=Dataset.Source.FEEDBACK, owner=owner, guards=guards))
 
 
+@transaction.atomic
 def dataset_guard_set(*, dataset_id: UUID, guards: bool) -> Dataset:
     """Let every later evaluation measure candidates on this dataset, too, or no longer."""
-    dataset = _locked_free(dataset_id)
+    dataset = _locked(dataset_id)
     dataset.guards = guards
     dataset.save(update_fields=["guards", "updated_at"])
     return dataset
@@ -82,9 +86,7 @@ def dataset_guard_set(*, dataset_id: UUID, guards: bool) -> Dataset:
 @transaction.atomic
 def dataset_delete(*, dataset_id: UUID) -> None:
     """Conflict while a run names it: what a model was trained on stays known."""
-    dataset = Dataset.objects.select_for_update().filter(id=dataset_id).first()
-    if dataset is None:
-        raise NotFound("There is no such dataset.")
+    dataset = _locked(dataset_id)
     if dataset.runs.exists():
         raise Conflict("Training runs were made with this dataset; delete them first.")
     if dataset.state == State.WAITING:
@@ -157,15 +159,11 @@ def _enqueued(dataset: Dataset) -> Dataset:
     return dataset
 
 
-def _locked_free(dataset_id: UUID) -> Dataset:
-    dataset = Dataset.objects.filter(id=dataset_id).first()
+def _locked(dataset_id: UUID) -> Dataset:
+    dataset = Dataset.objects.select_for_update().filter(id=dataset_id).first()
     if dataset is None:
         raise NotFound("There is no such dataset.")
     return dataset
-
-
-def _person(user: Any) -> Any:
-    return user if user is not None and user.is_authenticated else None
 
 
 def _name(name: str) -> str:

@@ -10,6 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from apps.accounts.people import signed_in
 from apps.accounts.permissions import train_required
 from apps.core.exceptions import InvalidInput, NotFound, VSearchError
 from apps.search.models import Feedback
@@ -55,7 +56,7 @@ def dataset_new(request: HttpRequest) -> HttpResponse:
 
 def _dataset_made(request: HttpRequest) -> Dataset:
     source, name = request.POST.get("source", ""), request.POST.get("name", "")
-    who: dict[str, Any] = {"owner": request.user, "guards": request.POST.get("guards") == "on"}
+    who: dict[str, Any] = {"owner": signed_in(request), "guards": request.POST.get("guards") == "on"}
     if source == "library":
         return dataset_from_library(name=name, texts=request.POST.getlist("texts"), **who)
     if source == "feedback":

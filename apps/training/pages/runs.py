@@ -11,6 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from apps.accounts.people import signed_in
 from apps.accounts.permissions import train_required
 from apps.core.exceptions import InvalidInput, NotFound, VSearchError
 from apps.training import selectors
@@ -49,7 +50,7 @@ def run_new(request: HttpRequest) -> HttpResponse:
                 dataset_id=_id(given.get("dataset"), "dataset"),
                 recipe=given.get("recipe", ""),
                 base_id=_id(given["base"], "base") if given.get("base") else None,
-                person=request.user,
+                person=signed_in(request),
             )
         except VSearchError as error:
             problem, status = error.message, error.status
@@ -161,7 +162,7 @@ def run_act(request: HttpRequest, run_id: UUID, action: str) -> HttpResponse:
             return redirect("training:index")
         if action not in ACTIONS:
             raise Http404("There is no such action.")
-        person = {"person": request.user} if action == "start" else {}
+        person = {"person": signed_in(request)} if action == "start" else {}
         ACTIONS[action](run_id=run_id, **person)  # type: ignore[operator]
     except VSearchError as error:
         messages.error(request, error.message)

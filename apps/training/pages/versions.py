@@ -9,6 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
+from apps.accounts.people import signed_in
 from apps.accounts.permissions import train_required
 from apps.core.exceptions import NotFound, VSearchError
 from apps.embeddings.models import ModelVersion
@@ -80,7 +81,9 @@ def _words_of(report: EvaluationReport) -> set[str]:
 @require_POST
 def promote(request: HttpRequest, version_id: UUID) -> HttpResponse:
     try:
-        done = candidate_promote(version_id=version_id, person=request.user, override=request.POST.get("override", ""))
+        done = candidate_promote(
+            version_id=version_id, person=signed_in(request), override=request.POST.get("override", "")
+        )
     except VSearchError as error:
         messages.error(request, error.message)
     else:
@@ -92,7 +95,7 @@ def promote(request: HttpRequest, version_id: UUID) -> HttpResponse:
 @require_POST
 def roll_back(request: HttpRequest, version_id: UUID) -> HttpResponse:
     try:
-        done = version_roll_back(version_id=version_id, person=request.user, note=request.POST.get("note", ""))
+        done = version_roll_back(version_id=version_id, person=signed_in(request), note=request.POST.get("note", ""))
     except VSearchError as error:
         messages.error(request, error.message)
     else:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from django.contrib.auth.models import User
 from django.db import transaction
 
 from apps.core.exceptions import Conflict, InvalidInput, NotFound
@@ -50,7 +51,7 @@ class Promoted:
         return f"{self.version} serves from now on."
 
 
-def candidate_promote(*, version_id: UUID, person: Any, override: str = "") -> Promoted:
+def candidate_promote(*, version_id: UUID, person: User | None, override: str = "") -> Promoted:
     """Let a candidate serve. Refused with the gate's reasons unless its report is fresh and good.
 
     ``override``: a written reason of at least ten characters with which a person lets it serve all the same; it is
@@ -75,7 +76,7 @@ def candidate_promote(*, version_id: UUID, person: Any, override: str = "") -> P
         )  # fmt: skip
 
 
-def version_roll_back(*, version_id: UUID, person: Any, note: str = "") -> Promoted:
+def version_roll_back(*, version_id: UUID, person: User | None, note: str = "") -> Promoted:
     """Let a version serve that served before. Conflict for one that never did: that is a promotion."""
     with transaction.atomic():
         version = _locked(version_id)
@@ -129,7 +130,9 @@ def removal_check(version: ModelVersion) -> None:
         raise Conflict(f"{version} is being indexed and evaluated. Cancel that job first.")
 
 
-def _switch(version: ModelVersion, serving: ModelVersion | None, action: str, person: Any, **facts: Any) -> Promoted:
+def _switch(
+    version: ModelVersion, serving: ModelVersion | None, action: str, person: User | None, **facts: Any
+) -> Promoted:
     decision = PromotionDecision.objects.create(
         version=version,
         version_name=str(version),
@@ -137,7 +140,7 @@ def _switch(version: ModelVersion, serving: ModelVersion | None, action: str, pe
         previous=serving,
         previous_name=str(serving) if serving is not None else "",
         action=action,
-        person=person if person is not None and person.is_authenticated else None,
+        person=person,
         **facts,
     )
     waiting = Job.objects.filter(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
@@ -30,7 +31,7 @@ PROBLEMS_KEPT = 500
 
 
 def run_create(
-    *, dataset_id: UUID, recipe: str | dict[str, Any], base_id: UUID | None = None, person: Any = None
+    *, dataset_id: UUID, recipe: str | dict[str, Any], base_id: UUID | None = None, person: User | None = None
 ) -> TrainingRun:
     """A draft with its estimated cost; ``run_start`` spends it. Raises InvalidInput, NotFound, Conflict."""
     dataset = Dataset.objects.filter(id=dataset_id).first()
@@ -51,7 +52,7 @@ def run_create(
             "captions": dataset.counts["captions"],
             "checked": False,
         },
-        started_by=person if person is not None and person.is_authenticated else None,
+        started_by=person,
     )
 
 
@@ -93,7 +94,7 @@ def base_check(base: ModelVersion) -> None:
         raise InvalidInput(f"{base} has no text tower (text.onnx is missing in its folder).", field="base")
 
 
-def run_start(*, run_id: UUID, person: Any = None) -> TrainingRun:
+def run_start(*, run_id: UUID, person: User | None = None) -> TrainingRun:
     """Queue a draft. Conflict when it is no draft any more, or the disk is full."""
     disk_check()
     with transaction.atomic():
@@ -106,8 +107,7 @@ def run_start(*, run_id: UUID, person: Any = None) -> TrainingRun:
         base_check(run.base)
         run.folder.mkdir(parents=True, exist_ok=True)
         run.state, run.started_at = State.QUEUED, timezone.now()
-        if person is not None and person.is_authenticated:
-            run.started_by = person
+        run.started_by = person or run.started_by
         run.job = enqueue(kind=JobKind.TRAIN, subject_id=run.id, title=str(run))
         run.save(update_fields=["state", "started_at", "started_by", "job", "updated_at"])
         return run

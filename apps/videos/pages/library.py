@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from apps.accounts.people import signed_in
 from apps.accounts.permissions import look_required, upload_required
 from apps.core.exceptions import InvalidInput
 from apps.core.models import Job
 from apps.videos.models import Tag, Video
-from apps.videos.selectors import SORTS, VideoFilters, filters_from, may_edit, video_list
+from apps.videos.selectors import SORTS, STATES, VideoFilters, filters_from, may_edit, video_list
 from apps.videos.storage import VIDEO_EXTENSIONS
 from vsearch.jobs import JobKind
 
@@ -33,7 +34,6 @@ SORT_WORDS = {
     "largest": "largest file first",
 }
 STATE_WORDS = {"": "all", "ready": "ready", "pending": "not ready yet", "failed": "failed"}
-UNFINISHED = (Video.State.UPLOADED, Video.State.PROBED, Video.State.INDEXED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class VideoCard:
 
     @property
     def unfinished(self) -> bool:
-        return self.video.state in UNFINISHED
+        return self.video.state in STATES["pending"]
 
     @property
     def running(self) -> bool:
@@ -59,13 +59,13 @@ class VideoCard:
         return lease is not None and lease < timezone.now()
 
 
-def video_cards(videos: Iterable[Video], *, user: Any) -> list[VideoCard]:
+def video_cards(videos: Iterable[Video], *, person: User | None) -> list[VideoCard]:
     """One query more, and only when a video is unfinished."""
     videos = list(videos)
-    waited = [video.id for video in videos if video.state in UNFINISHED]
+    waited = [video.id for video in videos if video.state in STATES["pending"]]
     jobs = Job.objects.filter(kind=JobKind.INGEST, subject_id__in=waited).order_by("created_at") if waited else []
     newest = {job.subject_id: job for job in jobs}
-    return [VideoCard(video, newest.get(video.id), may_edit(user, video)) for video in videos]
+    return [VideoCard(video, newest.get(video.id), may_edit(person, video)) for video in videos]
 
 
 @require_safe
@@ -80,7 +80,7 @@ def video_list_page(request: HttpRequest) -> HttpResponse:
     page = Paginator(video_list(filters), VIDEOS_A_PAGE).get_page(request.GET.get("page"))
     context = {
         "page": page,
-        "cards": video_cards(page.object_list, user=request.user),
+        "cards": video_cards(page.object_list, person=signed_in(request)),
         "filters": filters,
         "problem": problem,
         "states": STATE_WORDS.items(),
@@ -102,7 +102,7 @@ def video_progress(request: HttpRequest) -> HttpResponse:
         except ValueError as error:
             raise Http404("This is not a video.") from error
     videos = Video.objects.filter(id__in=ids).prefetch_related("tags")
-    context = {"cards": video_cards(videos, user=request.user), "fresh": True}
+    context = {"cards": video_cards(videos, person=signed_in(request)), "fresh": True}
     response = render(request, "videos/_progress.html", context)
     response["Cache-Control"] = "no-store"
     return response

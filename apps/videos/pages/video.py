@@ -11,6 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
+from apps.accounts.people import signed_in
 from apps.accounts.permissions import look_required
 from apps.core.exceptions import NotFound, VSearchError
 from apps.core.models import Job
@@ -24,7 +25,7 @@ from vsearch.jobs import JobKind
 CUES_SHOWN = 3000
 SHOTS_SHOWN = 500
 QUERY_SHOWN = 500  # a longer query is not carried through addresses
-PLAYABLE = {Video.State.PROBED, Video.State.INDEXED, Video.State.READY}
+PLAYABLE = {Video.State.PROBED, Video.State.READY}
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -38,7 +39,7 @@ def video_page(request: HttpRequest, video_id: UUID) -> HttpResponse:
     cues = subtitle_cues(video.id, limit=CUES_SHOWN)
     context = {
         **_progress(video),
-        "may_edit": may_edit(request.user, video),
+        "may_edit": may_edit(signed_in(request), video),
         "start": start_seconds(request.GET.get("t", "")),
         "q": request.GET.get("q", "")[:QUERY_SHOWN],
         "playable": bool(video.has_proxy or (video.path and not video.needs_proxy)) and video.state in PLAYABLE,
@@ -94,7 +95,7 @@ def _progress(video: Video) -> dict[str, Any]:
 
 
 def _act(request: HttpRequest, video: Video) -> HttpResponse:
-    if not may_edit(request.user, video):
+    if not may_edit(signed_in(request), video):
         raise PermissionDenied("You may change only videos that you uploaded. Administrators may change all.")
     action = request.POST.get("action", "")
     try:

@@ -12,15 +12,13 @@ from tests.apps.duplicates.library import groups, ids
 from tests.apps.duplicates.planted import DIM, edited, planted_video, random_frames, store
 from vsearch.jobs import JobKind, enqueue
 from worker.tasks import matching
+from worker.types import EmbedderSpec
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("job_in_this_transaction")]
 
 
 def registered(name: str) -> ModelVersion:
-    return model_version_register(
-        role=ModelVersion.Role.COPY, name=name, revision="1", dim=DIM, image_side=96, preprocessing_hash="p",
-        weights_sha256=name, folder="",
-    )  # fmt: skip
+    return model_version_register(spec=EmbedderSpec("copy", name, "1", DIM, 96, "p", name), folder="")
 
 
 def scanned() -> None:

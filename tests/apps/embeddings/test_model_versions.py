@@ -12,6 +12,7 @@ from apps.embeddings.models import ModelVersion
 from apps.embeddings.selectors import model_version_serving
 from apps.embeddings.vector_index import PgVectorIndex
 from tests.apps.embeddings.library import clip_rows, directions, make_version, make_video
+from worker.types import EmbedderSpec
 
 pytestmark = pytest.mark.django_db
 State = ModelVersion.State
@@ -51,10 +52,9 @@ def test_an_unknown_version_is_not_found():
 
 
 def test_registering_the_same_weights_twice_makes_one_row_and_follows_the_folder():
-    spec = {"role": "semantic", "name": "m", "revision": "1", "dim": 16, "image_side": 64}
-    spec |= {"preprocessing_hash": "p", "weights_sha256": "w"}
-    first = model_version_register(**spec, folder="/a")
-    second = model_version_register(**spec, folder="/b")
+    spec = EmbedderSpec("semantic", "m", "1", 16, 64, "p", "w")
+    first = model_version_register(spec=spec, folder="/a")
+    second = model_version_register(spec=spec, folder="/b")
     assert first.id == second.id
     assert second.folder == "/b"
     assert ModelVersion.objects.count() == 1

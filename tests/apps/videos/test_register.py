@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import threading
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.db import connection
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
@@ -222,3 +224,12 @@ class TestLife:
         for act in (video_cancel, video_retry, video_delete, video_update):
             with pytest.raises(NotFound):
                 act(video_id=unknown)  # type: ignore[operator]
+
+
+@pytest.mark.django_db
+def test_a_video_in_the_state_that_went_away_counts_as_being_indexed(tmp_path: Path) -> None:
+    video = imported(tmp_path)
+    Video.objects.update(state="indexed")
+    import_module("apps.videos.migrations.0003_no_indexed_state").indexed_to_probed(apps, None)
+    video.refresh_from_db()
+    assert video.state == Video.State.PROBED

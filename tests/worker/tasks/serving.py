@@ -18,16 +18,7 @@ from worker.types import EmbedderSpec
 
 
 def serve(spec: EmbedderSpec, folder: Path) -> ModelVersion:
-    version = model_version_register(
-        role=spec.role,
-        name=spec.name,
-        revision=spec.revision,
-        dim=spec.dim,
-        image_side=spec.image_side,
-        preprocessing_hash=spec.preprocessing_hash,
-        weights_sha256=spec.weights_sha256,
-        folder=str(folder),
-    )
+    version = model_version_register(spec=spec, folder=str(folder))
     return model_version_promote(version_id=version.id)
 
 

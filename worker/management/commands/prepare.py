@@ -39,16 +39,7 @@ def _own_copy(source: Path, spec: EmbedderSpec) -> Path:
 
 
 def _register(spec: EmbedderSpec, source: Path) -> ModelVersion:
-    return model_version_register(
-        role=spec.role,
-        name=spec.name,
-        revision=spec.revision,
-        dim=spec.dim,
-        image_side=spec.image_side,
-        preprocessing_hash=spec.preprocessing_hash,
-        weights_sha256=spec.weights_sha256,
-        folder=str(_own_copy(source, spec)),
-    )
+    return model_version_register(spec=spec, folder=str(_own_copy(source, spec)))
 
 
 def _make_serve(version: ModelVersion) -> str:
