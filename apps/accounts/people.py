@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TypedDict
+
 from django.contrib.auth.models import AnonymousUser, User
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
+
+
+class Asker(TypedDict):
+    """Whose upload or lookup it is: a person's, or that of a visitor's session."""
+
+    owner: User | None
+    session_key: str  # "" for a person
 
 
 def signed_in(request: HttpRequest) -> User | None:
@@ -14,3 +24,21 @@ def signed_in(request: HttpRequest) -> User | None:
 def person_of(user: User | AnonymousUser) -> User | None:
     """Services, selectors and rows take ``User | None``: an anonymous user never travels further than this."""
     return user if isinstance(user, User) else None
+
+
+def account(request: HttpRequest) -> User:
+    """The person of a request that only people with an account get through. PermissionDenied for a visitor."""
+    user = signed_in(request)
+    if user is None:
+        raise PermissionDenied("Log in first.")
+    return user
+
+
+def asker(request: HttpRequest, *, start_session: bool = False) -> Asker:
+    """``start_session``: a visitor without a session gets one, so that the answer can be found again."""
+    user = signed_in(request)
+    if user is not None:
+        return {"owner": user, "session_key": ""}
+    if start_session and not request.session.session_key:
+        request.session.create()
+    return {"owner": None, "session_key": request.session.session_key or ""}

@@ -14,49 +14,51 @@ from functools import wraps
 from typing import Concatenate, ParamSpec
 
 from django.conf import settings
-from django.contrib.auth.models import AnonymousUser, User
+from django.contrib.auth.models import User
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
 
-Person = User | AnonymousUser | None
+from apps.accounts.people import signed_in
+
 P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
 
 
-def may_look(user: Person) -> bool:
-    return bool(settings.PUBLIC_SEARCH or (user is not None and user.is_authenticated))
+def may_look(user: User | None) -> bool:
+    return settings.PUBLIC_SEARCH or user is not None
 
 
-def may_upload(user: Person) -> bool:
+def may_upload(user: User | None) -> bool:
     return _has(user, "videos.upload_video")
 
 
-def may_review(user: Person) -> bool:
+def may_review(user: User | None) -> bool:
     return _has(user, "duplicates.change_duplicategroup")
 
 
-def may_train(user: Person) -> bool:
+def may_train(user: User | None) -> bool:
     return _has(user, "training.train")
 
 
-def may_administer(user: Person) -> bool:
+def may_administer(user: User | None) -> bool:
     return _has(user, "core.administer")
 
 
-def _has(user: Person, permission: str) -> bool:
+def _has(user: User | None, permission: str) -> bool:
     return user is not None and user.has_perm(permission)
 
 
-def required(allowed: Callable[[Person], bool]) -> Callable[[View[P]], View[P]]:
+def required(allowed: Callable[[User | None], bool]) -> Callable[[View[P]], View[P]]:
     """Decorator of a page: anonymous visitors go to the login page, others without the permission get 403."""
 
     def decorate(view: View[P]) -> View[P]:
         @wraps(view)
         def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
-            if allowed(request.user):
+            user = signed_in(request)
+            if allowed(user):
                 return view(request, *args, **kwargs)
-            if not request.user.is_authenticated:
+            if user is None:
                 return redirect_to_login(request.get_full_path())
             raise PermissionDenied("Your account lacks the permission for this page. Ask an administrator for it.")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import secrets
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
+from django.contrib.auth.models import User
 from django.utils import timezone
 
 from apps.accounts.models import ApiToken
@@ -24,7 +24,7 @@ def token_hash(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def token_create(*, user: Any, name: str) -> tuple[ApiToken, str]:
+def token_create(*, user: User, name: str) -> tuple[ApiToken, str]:
     """Return the stored row and the token itself, which cannot be read again later."""
     name = name.strip()
     if not name:
@@ -46,7 +46,7 @@ def token_create(*, user: Any, name: str) -> tuple[ApiToken, str]:
     return row, token
 
 
-def token_revoke(*, user: Any, token_id: UUID) -> None:
+def token_revoke(*, user: User, token_id: UUID) -> None:
     """Delete a token of this user; raises NotFound for anybody else's."""
     deleted, _ = ApiToken.objects.filter(user=user, id=token_id).delete()
     if not deleted:

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from apps.accounts.forms import LoginForm, NewTokenForm
 from apps.accounts.models import ApiToken
+from apps.accounts.people import account
 from apps.accounts.services import token_create, token_revoke
 from apps.core.exceptions import VSearchError
 
@@ -53,11 +54,11 @@ def tokens_page(request: HttpRequest) -> HttpResponse:
     new_token = ""
     if form.is_bound and form.is_valid():
         try:
-            _, new_token = token_create(user=request.user, name=form.cleaned_data["name"])
+            _, new_token = token_create(user=account(request), name=form.cleaned_data["name"])
             form = NewTokenForm()
         except VSearchError as error:
             form.add_error("name", error.message)
-    tokens = ApiToken.objects.filter(user_id=request.user.pk or 0)
+    tokens = ApiToken.objects.filter(user=account(request))
     context = {"form": form, "tokens": tokens, "new_token": new_token}
     return render(request, "accounts/tokens.html", context, status=400 if form.errors else 200)
 
@@ -66,7 +67,7 @@ def tokens_page(request: HttpRequest) -> HttpResponse:
 @require_POST
 def token_revoke_page(request: HttpRequest, token_id: UUID) -> HttpResponse:
     try:
-        token_revoke(user=request.user, token_id=token_id)
+        token_revoke(user=account(request), token_id=token_id)
         messages.success(request, "The token was revoked.")
     except VSearchError as error:
         messages.error(request, error.message)

@@ -21,6 +21,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from apps.accounts.people import signed_in
 from apps.api.paging import Pages
 from apps.api.permissions import MayAdminister, MayReview
 from apps.core.exceptions import NotFound
@@ -136,7 +137,7 @@ class GroupResolveView(APIView):
         asked.is_valid(raise_exception=True)
         values = asked.validated_data
         common = {
-            "group_id": group_id, "reviewer": request.user, "seen": values.get("members"), "note": values["note"],
+            "group_id": group_id, "reviewer": signed_in(request), "seen": values.get("members"), "note": values["note"],
         }  # fmt: skip
         if values["action"] == "dismiss":
             done = group_dismiss(**common)
@@ -168,7 +169,7 @@ class PairVerdictView(generics.ListAPIView[ReviewDecision]):
             first_id=values["first"],
             second_id=values["second"],
             verdict=values["verdict"],
-            reviewer=request.user,
+            reviewer=signed_in(request),
             note=values["note"],
         )
         return Response(_reviewed(done), status=201)
@@ -179,7 +180,7 @@ class DecisionUndoView(APIView):
 
     @extend_schema(operation_id="decisions_undo", request=None, responses=dict)
     def post(self, request: Request, decision_id: int) -> Response:
-        done = decision_undo(decision_id=decision_id, reviewer=request.user)
+        done = decision_undo(decision_id=decision_id, reviewer=signed_in(request))
         return Response(_reviewed(done))
 
 

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from rest_framework.throttling import ScopedRateThrottle
 from rest_framework.views import APIView
 
+from apps.accounts.people import signed_in
 from apps.api.permissions import MayLook
 from apps.search.feedback import QUERY_LENGTH, feedback_record
 from apps.search.models import Feedback
@@ -36,6 +37,6 @@ class FeedbackView(APIView):
         values = asked.validated_data
         feedback_record(
             query=values["query"], video_id=values["video"], start=values["start"], end=values["end"],
-            kind=values["kind"], user=request.user, address=request.META.get("REMOTE_ADDR", ""),
+            kind=values["kind"], user=signed_in(request), address=request.META.get("REMOTE_ADDR", ""),
         )  # fmt: skip
         return Response(FeedbackSerializer(values).data, status=201)

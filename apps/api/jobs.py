@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from django.contrib.auth.models import User
+from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import generics, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from apps.accounts.people import signed_in
 from apps.accounts.permissions import may_administer
 from apps.api.paging import Pages
 from apps.api.permissions import LoggedIn, MayUpload
@@ -36,11 +39,11 @@ class JobSerializer(serializers.ModelSerializer[Job]):
         read_only_fields = fields
 
 
-def jobs_visible(user: Any, jobs: Any) -> Any:
+def jobs_visible(user: User | None, jobs: QuerySet[Job]) -> QuerySet[Job]:
     return jobs if may_administer(user) else jobs.filter(kind__in=LIBRARY_KINDS)
 
 
-def job_may_change(user: Any, job: Job) -> bool:
+def job_may_change(user: User | None, job: Job) -> bool:
     """Administrators all; people who upload the jobs of their own videos."""
     if may_administer(user):
         return True
@@ -57,7 +60,7 @@ class JobListView(generics.ListAPIView[Job]):
     pagination_class = Pages
     permission_classes = (MayUpload,)
 
-    def get_queryset(self) -> Any:
+    def get_queryset(self) -> QuerySet[Job]:
         if getattr(self, "swagger_fake_view", False):
             return Job.objects.none()
         query = self.request.query_params
@@ -74,7 +77,7 @@ class JobListView(generics.ListAPIView[Job]):
             kind=query.get("kind", "").replace("\x00", ""),
             subject_id=subject_id,
         )
-        return jobs_visible(self.request.user, jobs)
+        return jobs_visible(signed_in(self.request), jobs)
 
     @extend_schema(
         operation_id="jobs_list",
@@ -94,7 +97,7 @@ class JobView(APIView):
     @extend_schema(operation_id="jobs_read", responses=JobSerializer)
     def get(self, request: Request, job_id: UUID) -> Response:
         job = job_get(job_id=job_id)
-        if not jobs_visible(request.user, Job.objects.filter(id=job.id)).exists():
+        if not jobs_visible(signed_in(request), Job.objects.filter(id=job.id)).exists():
             raise NotAllowed("Only administrators see this job.")
         return Response(JobSerializer(job).data)
 
@@ -109,7 +112,7 @@ class JobActionView(APIView):
 
     @extend_schema(request=None, responses={202: JobSerializer})
     def post(self, request: Request, job_id: UUID) -> Response:
-        if not job_may_change(request.user, job_get(job_id=job_id)):
+        if not job_may_change(signed_in(request), job_get(job_id=job_id)):
             raise NotAllowed("You may cancel and retry only the jobs of your own videos.")
         return Response(JobSerializer(self.act(job_id)).data, status=202)
 

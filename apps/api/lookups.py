@@ -18,8 +18,8 @@ from rest_framework.response import Response
 from rest_framework.throttling import ScopedRateThrottle
 from rest_framework.views import APIView
 
+from apps.accounts.people import Asker, asker, signed_in
 from apps.api.permissions import MayLook, MayUpload
-from apps.api.uploads import person
 from apps.core.exceptions import Conflict, InvalidInput, NotFound
 from apps.duplicates.lookups.answers import lookup_answer
 from apps.duplicates.lookups.asking import lookup_create
@@ -57,7 +57,7 @@ class LookupListView(APIView):
         given = [name for name in ("file", "video_id", "upload_id") if request.data.get(name)]
         if len(given) != 1:
             raise InvalidInput("Send one of: file, video_id, upload_id.", field=given[1] if len(given) > 1 else "file")
-        who = person(request, start_session=True)
+        who = asker(request, start_session=True)
         name, value = given[0], request.data[given[0]]
         start, end = (_seconds(request.data.get(field), field) for field in ("start", "end"))
         if name != "video_id" and (start is not None or end is not None):
@@ -82,7 +82,7 @@ class LookupView(APIView):
     @extend_schema(operation_id="lookups_delete", responses={204: None})
     def delete(self, request: Request, lookup_id: UUID) -> Response:
         lookup = find(request, lookup_id)
-        if lookup.owner_id is None and lookup.session_key != person(request)["session_key"]:
+        if lookup.owner_id is None and lookup.session_key != asker(request)["session_key"]:
             raise NotFound("There is no such lookup of yours.")
         lookup_delete(lookup_id=lookup.id)
         return Response(status=204)
@@ -97,17 +97,17 @@ class LookupAddView(APIView):
         responses={200: OpenApiResponse(description="It was in the library"), 201: dict},
     )
     def post(self, request: Request, lookup_id: UUID) -> Response:
-        video, new = lookup_add_to_library(lookup_id=find(request, lookup_id).id, owner=request.user)
+        video, new = lookup_add_to_library(lookup_id=find(request, lookup_id).id, owner=signed_in(request))
         body = {"video": {"id": str(video.id), "title": video.title, "state": video.state}, "new": new}
         return Response(body, status=201 if new else 200, headers={"Location": reverse("api:video", args=[video.id])})
 
 
 def find(request: Request, lookup_id: UUID) -> Lookup:
-    return lookup_get(lookup_id=lookup_id, user=request.user)
+    return lookup_get(lookup_id=lookup_id, user=signed_in(request))
 
 
 def answer(request: Request, lookup: Lookup) -> dict[str, Any]:
-    return lookup_answer(lookup, with_paths=request.user.is_authenticated)
+    return lookup_answer(lookup, with_paths=signed_in(request) is not None)
 
 
 def _uuid(value: Any, field: str) -> UUID:
@@ -129,7 +129,7 @@ def _seconds(value: Any, field: str) -> float | None:
         raise InvalidInput(f"{field} is a number of seconds.", field=field) from error
 
 
-def _from_upload(upload_id: UUID, who: dict[str, Any]) -> Lookup:
+def _from_upload(upload_id: UUID, who: Asker) -> Lookup:
     """An upload with the purpose "lookup" becomes one by itself when its last byte arrives."""
     upload = upload_get(upload_id=upload_id, **who)
     if upload.purpose != Upload.Purpose.LOOKUP:

@@ -21,7 +21,7 @@ from rest_framework.response import Response
 from rest_framework.throttling import ScopedRateThrottle
 from rest_framework.views import APIView
 
-from apps.accounts.people import person_of
+from apps.accounts.people import signed_in
 from apps.api.paging import Pages
 from apps.api.permissions import MayAdminister, MayTrain
 from apps.core.exceptions import Conflict, InvalidInput
@@ -145,7 +145,7 @@ class ModelVersionPromoteView(APIView):
         asked = PromoteSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         done = candidate_promote(
-            version_id=version_id, person=person_of(request.user), override=asked.validated_data["override"]
+            version_id=version_id, person=signed_in(request), override=asked.validated_data["override"]
         )
         return _promoted(done)
 
@@ -159,9 +159,7 @@ class ModelVersionRollBackView(APIView):
     def post(self, request: Request, version_id: UUID) -> Response:
         asked = RollBackSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
-        done = version_roll_back(
-            version_id=version_id, person=person_of(request.user), note=asked.validated_data["note"]
-        )
+        done = version_roll_back(version_id=version_id, person=signed_in(request), note=asked.validated_data["note"])
         return _promoted(done)
 
 

@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from rest_framework.throttling import ScopedRateThrottle
 from rest_framework.views import APIView
 
+from apps.accounts.people import signed_in
 from apps.core.exceptions import InvalidInput
 from apps.search.answers import answer_as_dict
 from apps.search.filters import filters_from
@@ -55,7 +56,7 @@ class SearchView(APIView):
             limit=_limit(given),
             cursor=_text(given, "cursor") or None,
             filters=filters_from(given),
-            user=request.user,
+            user=signed_in(request),
         )
         return Response(answer_as_dict(answer))
 

@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.accounts.models import ApiToken
+from apps.accounts.people import account
 from apps.accounts.services import token_create, token_revoke
 from apps.api.permissions import LoggedIn
 
@@ -37,7 +38,7 @@ class TokenListView(APIView):
 
     @extend_schema(operation_id="tokens_list", responses=TokenSerializer(many=True))
     def get(self, request: Request) -> Response:
-        rows = ApiToken.objects.filter(user_id=request.user.pk)
+        rows = ApiToken.objects.filter(user=account(request))
         return Response({"results": TokenSerializer(rows, many=True).data})
 
     @extend_schema(
@@ -48,7 +49,7 @@ class TokenListView(APIView):
     def post(self, request: Request) -> Response:
         wanted = TokenSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
-        row, token = token_create(user=request.user, name=wanted.validated_data["name"])
+        row, token = token_create(user=account(request), name=wanted.validated_data["name"])
         answer: dict[str, Any] = {**TokenSerializer(row).data, "token": token}
         return Response(
             answer,
@@ -63,5 +64,5 @@ class TokenView(APIView):
 
     @extend_schema(operation_id="tokens_revoke", responses={204: None})
     def delete(self, request: Request, token_id: UUID) -> Response:
-        token_revoke(user=request.user, token_id=token_id)
+        token_revoke(user=account(request), token_id=token_id)
         return Response(status=status.HTTP_204_NO_CONTENT)

@@ -21,7 +21,7 @@ from rest_framework.response import Response
 from rest_framework.throttling import ScopedRateThrottle
 from rest_framework.views import APIView
 
-from apps.accounts.people import person_of
+from apps.accounts.people import signed_in
 from apps.api.paging import Pages
 from apps.api.permissions import MayTrain
 from apps.core.exceptions import InvalidInput, NotFound
@@ -132,7 +132,7 @@ class DatasetListView(generics.ListAPIView[Dataset]):
         asked = NewDatasetSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         values = asked.validated_data
-        common = {"name": values["name"], "owner": person_of(request.user), "guards": values["guards"]}
+        common = {"name": values["name"], "owner": signed_in(request), "guards": values["guards"]}
         if values["source"] == "library":
             dataset = dataset_from_library(texts=values.get("texts") or ["title", "description"], **common)
         elif values["source"] == "feedback":
@@ -191,13 +191,10 @@ class RunListView(generics.ListAPIView[TrainingRun]):
         if not isinstance(values["recipe"], str | dict):
             raise InvalidInput("recipe is the name of a preset or an object.", field="recipe")
         run = run_create(
-            dataset_id=values["dataset"],
-            recipe=values["recipe"],
-            base_id=values.get("base"),
-            person=person_of(request.user),
+            dataset_id=values["dataset"], recipe=values["recipe"], base_id=values.get("base"), person=signed_in(request)
         )
         if values["start"]:
-            run = run_start(run_id=run.id, person=person_of(request.user))
+            run = run_start(run_id=run.id, person=signed_in(request))
         return Response(RunDetailSerializer(run).data, status=201)
 
 

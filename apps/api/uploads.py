@@ -25,6 +25,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from apps.accounts.people import asker, signed_in
 from apps.accounts.permissions import may_upload
 from apps.api.permissions import MayLook
 from apps.api.upload_results import become
@@ -70,16 +71,6 @@ def whole_number(request: Request, header: str) -> int:
     return int(raw)
 
 
-def person(request: Request, *, start_session: bool = False) -> dict[str, Any]:
-    """Whose upload it is: a user, or for anonymous lookups the session."""
-    if request.user.is_authenticated:
-        return {"owner": request.user, "session_key": ""}
-    session = request.session
-    if start_session and not session.session_key:
-        session.create()
-    return {"owner": None, "session_key": session.session_key or ""}
-
-
 class TusView(APIView):
     permission_classes = (MayLook,)
 
@@ -115,15 +106,16 @@ class UploadListView(TusView):
     def post(self, request: Request) -> Response:
         told = metadata(request.headers.get("Upload-Metadata", ""))
         purpose = told.get("purpose") or Upload.Purpose.LIBRARY
-        if purpose == Upload.Purpose.LIBRARY and not may_upload(request.user):
-            if not request.user.is_authenticated:
+        user = signed_in(request)
+        if purpose == Upload.Purpose.LIBRARY and not may_upload(user):
+            if user is None:
                 raise NotAuthenticated("Log in, or send an API token, to upload videos.")
             raise NotAllowed("Your account may not upload videos. Ask an administrator to add it to Uploaders.")
         upload = uploads.upload_create(
             file_name=told.get("filename", ""),
             length=whole_number(request, "Upload-Length"),
             purpose=purpose,
-            **person(request, start_session=True),
+            **asker(request, start_session=True),
         )
         if upload.length == 0:
             upload = uploads.upload_finish(upload=upload, become=become)
@@ -137,7 +129,7 @@ class UploadListView(TusView):
 
 class UploadView(TusView):
     def _upload(self, request: Request, upload_id: UUID) -> Upload:
-        return uploads.upload_get(upload_id=upload_id, **person(request))
+        return uploads.upload_get(upload_id=upload_id, **asker(request))
 
     @extend_schema(operation_id="uploads_offset", responses={200: None})
     def head(self, request: Request, upload_id: UUID) -> Response:

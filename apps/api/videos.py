@@ -15,7 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from apps.accounts.people import person_of
+from apps.accounts.people import signed_in
 from apps.accounts.permissions import may_upload
 from apps.api.paging import Pages
 from apps.core.exceptions import NotAllowed
@@ -66,7 +66,7 @@ class VideoSerializer(serializers.ModelSerializer[Video]):
     def to_representation(self, instance: Video) -> dict[str, Any]:
         shown: dict[str, Any] = super().to_representation(instance)
         request = self.context.get("request")
-        if request is None or not may_upload(request.user):
+        if request is None or not may_upload(signed_in(request)):
             del shown["path"]
         return shown
 
@@ -111,9 +111,10 @@ class VideoChangeSerializer(serializers.Serializer[Any]):
 def editable_video(request: Request, video_id: UUID) -> Video:
     """The video when this person may change it; 404, 401 or NotAllowed otherwise."""
     video = video_get(video_id=video_id)
-    if not request.user.is_authenticated:
+    user = signed_in(request)
+    if user is None:
         raise NotAuthenticated("Log in, or send an API token, to change videos.")
-    if not may_edit(person_of(request.user), video):
+    if not may_edit(user, video):
         raise NotAllowed("You may change only videos that you uploaded. Administrators may change all.")
     return video
 

@@ -15,6 +15,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from apps.accounts.people import signed_in
 from apps.core.exceptions import VSearchError
 from apps.duplicates.groups.selectors import KIND_ORDER, group_list
 from apps.duplicates.models import ClusterRun, DuplicateGroup, Lookup, MatchedSegment, ReviewDecision, VideoMatch
@@ -140,7 +141,7 @@ class DuplicateGroupAdmin(admin.ModelAdmin):
         if not self.has_change_permission(request, group):
             raise PermissionDenied
         try:
-            said = review_apply(group_id=group_id, form=request.POST, reviewer=request.user)
+            said = review_apply(group_id=group_id, form=request.POST, reviewer=signed_in(request))
         except VSearchError as error:
             messages.error(request, error.message)
         else:
@@ -164,9 +165,9 @@ class DuplicateGroupAdmin(admin.ModelAdmin):
         for group in queryset:
             try:
                 if not keep:
-                    group_dismiss(group_id=group.id, reviewer=request.user)  # type: ignore[arg-type]
+                    group_dismiss(group_id=group.id, reviewer=signed_in(request))
                 elif group.proposed_keeper_id:
-                    group_keep(group_id=group.id, keeper_id=group.proposed_keeper_id, reviewer=request.user)  # type: ignore[arg-type]
+                    group_keep(group_id=group.id, keeper_id=group.proposed_keeper_id, reviewer=signed_in(request))
             except VSearchError as error:
                 messages.warning(request, error.message)
                 continue

@@ -20,6 +20,7 @@ from django.utils.cache import get_conditional_response
 from django.utils.http import http_date, quote_etag
 from django.views.decorators.http import require_safe
 
+from apps.accounts.people import signed_in
 from apps.accounts.permissions import may_look
 from apps.core.exceptions import NotFound
 from apps.videos.models import Video
@@ -35,7 +36,7 @@ PICTURE_SECONDS = 3600  # how long a browser keeps posters and sheets before it 
 @require_safe
 def stream(request: HttpRequest, video_id: UUID) -> HttpResponseBase:
     """The proxy if there is one, else the original."""
-    if not may_look(request.user):
+    if not may_look(signed_in(request)):
         return _login_needed()
     try:
         video = video_get(video_id=video_id)
@@ -75,7 +76,7 @@ def storyboard_sheet(request: HttpRequest, video_id: UUID, number: int = 0) -> H
 @require_safe
 def subtitles(request: HttpRequest, video_id: UUID) -> HttpResponseBase:
     """WebVTT from the cues that the ingest stored; no file is kept."""
-    if not may_look(request.user):
+    if not may_look(signed_in(request)):
         return _login_needed()
     text = as_webvtt(subtitle_cues(video_id))
     if not text:
@@ -89,7 +90,7 @@ def subtitles(request: HttpRequest, video_id: UUID) -> HttpResponseBase:
 
 def _derived(request: HttpRequest, video_id: UUID, name: str, content_type: str) -> HttpResponseBase:
     """``name`` is built from literals and numbers only. No query: the folder follows from the id."""
-    if not may_look(request.user):
+    if not may_look(signed_in(request)):
         return _login_needed()
     path = Video(id=video_id).folder / name
     return send_file(

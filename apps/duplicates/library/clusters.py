@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
 
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import QuerySet
 
@@ -88,7 +89,7 @@ def _number(values: Mapping[str, Any], name: str, default: Any, kind: type) -> A
         raise InvalidInput(f"{name} is a {'whole ' if kind is int else ''}number.", field=name) from error
 
 
-def cluster_run_create(*, parameters: ClusterParameters, owner: Any = None) -> ClusterRun:
+def cluster_run_create(*, parameters: ClusterParameters, owner: User | None = None) -> ClusterRun:
     """The run and its job; older runs than the newest few go away."""
     with transaction.atomic():
         run = ClusterRun.objects.create(owner=owner, parameters=asdict(parameters))

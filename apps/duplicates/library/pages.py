@@ -10,6 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from apps.accounts.people import signed_in
 from apps.accounts.permissions import administer_required, may_administer, review_required
 from apps.core.exceptions import NotFound, VSearchError
 from apps.duplicates.library.clusters import (
@@ -31,7 +32,7 @@ RUNS_SHOWN = 10
 
 def scan_context(request: HttpRequest) -> dict[str, Any]:
     """For duplicates/_scan.html: scan (the latest, or None) and may_scan (the button works)."""
-    return {"scan": scan_latest(), "may_scan": may_administer(request.user)}
+    return {"scan": scan_latest(), "may_scan": may_administer(signed_in(request))}
 
 
 @administer_required
@@ -60,7 +61,7 @@ def clusters_page(request: HttpRequest) -> HttpResponse:
     error, status = "", 200
     if request.method == "POST":
         try:
-            run = cluster_run_create(parameters=parameters_from(request.POST), owner=request.user)
+            run = cluster_run_create(parameters=parameters_from(request.POST), owner=signed_in(request))
             return redirect("duplicates:cluster_run", run.id)
         except VSearchError as problem:
             error, status, values = problem.message, problem.status, request.POST

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from datetime import timedelta
 from pathlib import Path, PurePath
-from typing import Any
 from uuid import UUID, uuid4
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
@@ -31,7 +31,7 @@ def lookup_create(
     video_id: UUID | None = None,
     start: float | None = None,
     end: float | None = None,
-    owner: Any = None,
+    owner: User | None = None,
     session_key: str = "",
 ) -> Lookup:
     """Ask where a file, or a video of the library, exists already: the row and its job in one transaction.

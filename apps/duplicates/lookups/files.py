@@ -7,10 +7,10 @@ import time
 from datetime import datetime
 from functools import partial
 from pathlib import Path, PurePath
-from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
@@ -30,7 +30,7 @@ def lookups_folder() -> Path:
     return folder
 
 
-def lookup_add_to_library(*, lookup_id: UUID, owner: Any) -> tuple[Video, bool]:
+def lookup_add_to_library(*, lookup_id: UUID, owner: User | None) -> tuple[Video, bool]:
     """The asked file becomes a video of the library: (video, whether it is new). Safe to call twice.
 
     Raises NotFound, Conflict while the lookup is at work or failed, Expired when the file was removed.

@@ -13,6 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from apps.accounts.people import asker, signed_in
 from apps.accounts.permissions import look_required, may_upload
 from apps.core.exceptions import InvalidInput, NotFound, VSearchError
 from apps.core.timespan import parse_timecode
@@ -30,14 +31,6 @@ from apps.videos.streaming import send_file
 VIDEOS_OFFERED = 12
 STAGES = ("probing", "fingerprinting", "matching")  # as the worker names them
 POLL_STOPS = 286  # htmx stops polling at this status
-
-
-def _who(request: HttpRequest, *, start_session: bool = False) -> dict[str, Any]:
-    if request.user.is_authenticated:
-        return {"owner": request.user, "session_key": ""}
-    if start_session and not request.session.session_key:
-        request.session.create()
-    return {"owner": None, "session_key": request.session.session_key or ""}
 
 
 @look_required
@@ -60,8 +53,8 @@ def find_page(request: HttpRequest) -> HttpResponse:
             return redirect("duplicates:lookup", _ask(request).id)
         except VSearchError as problem:
             error, status = problem.message, problem.status
-    who = _who(request)
-    lookups = lookup_list(user=request.user, session_key=who["session_key"])
+    who = asker(request)
+    lookups = lookup_list(user=who["owner"], session_key=who["session_key"])
     text = request.GET.get("text", "").replace("\x00", "").strip()[:200]
     context = {
         "lookups": lookups,
@@ -75,7 +68,7 @@ def find_page(request: HttpRequest) -> HttpResponse:
 
 
 def _ask(request: HttpRequest) -> Lookup:
-    who = _who(request, start_session=True)
+    who = asker(request, start_session=True)
     if video_id := request.POST.get("video_id"):
         try:
             subject = UUID(video_id)
@@ -95,14 +88,14 @@ def _seconds(raw: str, field: str) -> float | None:
 
 def _lookup(request: HttpRequest, lookup_id: UUID) -> Lookup:
     try:
-        return lookup_get(lookup_id=lookup_id, user=request.user)
+        return lookup_get(lookup_id=lookup_id, user=signed_in(request))
     except NotFound as error:
         raise Http404(error.message) from error
 
 
 def _lookup_context(request: HttpRequest, lookup_id: UUID) -> dict[str, Any]:
     lookup = _lookup(request, lookup_id)
-    answer = lookup_answer(lookup, with_paths=request.user.is_authenticated)
+    answer = lookup_answer(lookup, with_paths=signed_in(request) is not None)
     return {
         "lookup": lookup,
         "answer": answer,
@@ -112,7 +105,7 @@ def _lookup_context(request: HttpRequest, lookup_id: UUID) -> dict[str, Any]:
         "compared": videos_compared(lookup) if lookup.finished else 0,
         "query_url": query_stream_url(lookup),
         "mine": asked_with(lookup)[0] if lookup.start_seconds is None else "This video",
-        "may_add": lookup.state == Lookup.State.DONE and bool(lookup.path) and may_upload(request.user),
+        "may_add": lookup.state == Lookup.State.DONE and bool(lookup.path) and may_upload(signed_in(request)),
     }
 
 
@@ -170,11 +163,11 @@ def lookup_status(request: HttpRequest, lookup_id: UUID) -> HttpResponse:
 @require_POST
 def lookup_add(request: HttpRequest, lookup_id: UUID) -> HttpResponse:
     """The asked file becomes a video of the library; goes to its page."""
-    if not may_upload(request.user):
+    if not may_upload(signed_in(request)):
         raise PermissionDenied("Your account may not upload videos. Ask an administrator for it.")
     lookup = _lookup_context(request, lookup_id)["lookup"]
     try:
-        video, new = lookup_add_to_library(lookup_id=lookup.id, owner=request.user)
+        video, new = lookup_add_to_library(lookup_id=lookup.id, owner=signed_in(request))
     except VSearchError as error:
         messages.error(request, error.message)
         return redirect("duplicates:lookup", lookup.id)

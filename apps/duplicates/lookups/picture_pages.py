@@ -8,6 +8,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
+from apps.accounts.people import signed_in
 from apps.accounts.permissions import look_required
 from apps.core.exceptions import NotFound
 from apps.duplicates.lookups.selectors import lookup_get
@@ -49,7 +50,7 @@ def _png(lookup_id: UUID, video_id: UUID) -> str:
 
 def _of_lookup(request: HttpRequest, lookup_id: UUID, video_id: UUID) -> tuple[Lookup, MatrixPicture]:
     try:
-        lookup = lookup_get(lookup_id=lookup_id, user=request.user)
+        lookup = lookup_get(lookup_id=lookup_id, user=signed_in(request))
         return lookup, lookup_picture_get(lookup_id=lookup.id, video_id=video_id)
     except NotFound as error:
         raise Http404(error.message) from error

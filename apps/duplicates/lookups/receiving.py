@@ -7,6 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.core.files.uploadedfile import UploadedFile
 
 from apps.core.exceptions import InvalidInput
@@ -17,7 +18,7 @@ from apps.videos.exceptions import TooLarge
 from apps.videos.storage import OUT_OF_SPACE, no_space, readable, space_check, type_check
 
 
-def lookup_receive(*, file: Any, owner: Any = None, session_key: str = "") -> Lookup:
+def lookup_receive(*, file: Any, owner: User | None = None, session_key: str = "") -> Lookup:
     """Store the sent file and ask about it. Raises InvalidInput, TooLarge (413), WrongType (415) or NoSpace (507)."""
     if not isinstance(file, UploadedFile):
         raise InvalidInput("Choose a video file to send.", field="file")

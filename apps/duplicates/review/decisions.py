@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
+from django.contrib.auth.models import User
 from django.db import transaction
 
 from apps.core.exceptions import Conflict, InvalidInput, NotFound
@@ -20,9 +20,6 @@ from apps.duplicates.groups.rebuild import KIND_OF, groups_rebuild
 from apps.duplicates.groups.verdicts import Pair, content_pair, content_pairs, verdicts_write
 from apps.duplicates.models import DuplicateGroup, Relation, ReviewDecision, VideoMatch
 from apps.videos.models import Video
-
-if TYPE_CHECKING:
-    from django.contrib.auth.models import User
 
 Verdict = ReviewDecision.Verdict
 NOTHING_DELETED = "No file is deleted: the other copies are only marked as spare."

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
+from django.contrib.auth.models import User
 from django.http import QueryDict
 
 from apps.core.exceptions import InvalidInput
@@ -18,7 +18,7 @@ from apps.duplicates.review.decisions import (
 )
 
 
-def review_apply(*, group_id: UUID, form: QueryDict, reviewer: Any) -> str:
+def review_apply(*, group_id: UUID, form: QueryDict, reviewer: User | None) -> str:
     """Do what the pressed button says and return a sentence about it.
 
     Fields: ``action`` (confirm, keep, dismiss, dismiss_pair, undo), ``member`` (every id that the page showed), and

@@ -10,6 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
+from apps.accounts.people import signed_in
 from apps.accounts.permissions import review_required
 from apps.core.exceptions import InvalidInput, NotFound, VSearchError
 from apps.duplicates.groups.selectors import group_counts, group_get, group_kind_counts, group_list
@@ -67,7 +68,7 @@ def group_page(request: HttpRequest, group_id: UUID) -> HttpResponse:
     """
     if request.method == "POST":
         try:
-            messages.success(request, review_apply(group_id=group_id, form=request.POST, reviewer=request.user))
+            messages.success(request, review_apply(group_id=group_id, form=request.POST, reviewer=signed_in(request)))
         except VSearchError as error:
             messages.error(request, error.message)
         if not DuplicateGroup.objects.filter(id=group_id).exists():
