@@ -28,7 +28,7 @@ document.addEventListener("htmx:afterRequest", (event) => {
   tell(words, "error");
 });
 
-document.addEventListener("htmx:sendError", () => tell("The server cannot be reached. What is shown may be old.", "warn"));
+document.addEventListener("htmx:sendError", () => tell("The server cannot be reached. This page may be out of date.", "warn"));
 document.addEventListener("htmx:afterSwap", () => {
   if (told?.classList.contains("warn")) tell("", "");
 });

@@ -26,8 +26,8 @@ function start(file) {
       part("cancel").hidden = now.state === "failed";
       part("other").hidden = now.state !== "failed";
       panel.dataset.tone = now.state === "failed" ? "bad" : now.state === "lost" ? "warn" : "";
-      if (now.state === "sending") part("status").textContent = (now.resumed ? "Goes on where it stopped. " : "") + progressWords(now);
-      else if (now.state === "finishing") part("status").textContent = "All bytes are there.";
+      if (now.state === "sending") part("status").textContent = (now.resumed ? "Continues where it stopped. " : "") + progressWords(now);
+      else if (now.state === "finishing") part("status").textContent = "The file is uploaded; the server checks it.";
       else if (now.message) part("status").textContent = now.message;
       if (now.state === "done") window.location.assign(now.result.url);
     },
@@ -45,7 +45,7 @@ if (root) {
   const kept = memory.list("lookup")[0];
   const note = root.querySelector("[data-kept]");
   if (kept && note) {
-    note.textContent = `The upload of ${kept.name} stopped half-way. Choose the same file again to go on.`;
+    note.textContent = `The upload of ${kept.name} was interrupted. Choose the same file again to continue.`;
     note.hidden = false;
   }
   // Resumable upload takes over from the plain form, which stays for browsers without scripts.

@@ -8,14 +8,14 @@ const FASTEST = 8;
 
 /** The speed of the follower, and what to tell about it: how it keeps step, or why it does not quite. */
 export function pace(there, leaderRate, length) {
-  if (there.reversed) return { rate: 1, words: "The other one runs backwards: it is moved along picture by picture." };
+  if (there.reversed) return { rate: 1, words: "The other video runs backwards: it is shown picture by picture." };
   const wanted = leaderRate * there.slope;
   const rate = Math.min(Math.max(wanted, SLOWEST), FASTEST);
-  if (there.value < 0) return { rate, words: "The other one has not begun here." };
-  if (there.value >= length) return { rate, words: "The other one has ended here." };
-  if (rate !== wanted) return { rate, words: `The other one would have to run at ${wanted.toFixed(2)}x, which browsers cannot: it is moved along.` };
-  if (Math.abs(rate / leaderRate - 1) > 0.02) return { rate, words: `The other one runs at ${(rate / leaderRate).toFixed(2)}x to keep in step.` };
-  return { rate, words: there.distance > 1 ? "Outside the matched spans." : "" };
+  if (there.value < 0) return { rate, words: "The other video has not started here." };
+  if (there.value >= length) return { rate, words: "The other video has ended here." };
+  if (rate !== wanted) return { rate, words: `The other video would have to run at ${wanted.toFixed(2)}x, which browsers cannot do: it is shown picture by picture.` };
+  if (Math.abs(rate / leaderRate - 1) > 0.02) return { rate, words: `The other video runs at ${(rate / leaderRate).toFixed(2)}x to stay in sync.` };
+  return { rate, words: there.distance > 1 ? "Outside the matching parts." : "" };
 }
 
 /** The second of the other video that belongs to ``time``; outside all segments the nearest one carries on. */

@@ -8,12 +8,12 @@ const MEMORY = "vsearch-upload:";
 const TUS = { "Tus-Resumable": "1.0.0" };
 
 const WORDS = {
-  401: "You are logged out. Log in again, then choose the file again: it goes on where it stopped.",
-  403: "You may not upload this. Log in again, or ask an administrator for the permission.",
-  413: "This file is larger than this server takes. Large files can be imported from a folder on the server.",
-  415: "This does not look like a video file that can be read here.",
+  401: "You are logged out. Log in again, then choose the file again: the upload continues where it stopped.",
+  403: "You are not allowed to upload this. Log in again, or ask an administrator for the permission.",
+  413: "This file is larger than this server accepts. Large files can be imported from a folder on the server.",
+  415: "This is not a video file that vsearch can read.",
   429: "Too many requests. Wait a minute, then try again.",
-  507: "The server has no room left for this file. Ask an administrator to free some space.",
+  507: "The server has no space left for this file. Ask an administrator to free some space.",
 };
 
 /** The server said no; ``message`` is for people. */
@@ -240,7 +240,7 @@ export class Upload {
     const ms = Math.min(LONGEST_WAIT_MS, 1000 * 2 ** (this._failures - 1));
     this.message = navigator.onLine
       ? `The connection was lost. Trying again in ${Math.round(ms / 1000)} s.`
-      : "You are offline. It goes on by itself when the network is back.";
+      : "You are offline. The upload continues by itself when the network is back.";
     this.speed = 0;
     this.secondsLeft = null;
     this._set("lost");

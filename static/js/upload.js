@@ -28,12 +28,12 @@ function show(row, upload) {
   part(row, "cancel").hidden = !moving;
   part(row, "again").hidden = !["failed", "cancelled"].includes(upload.state);
   bar.hidden = !moving;
-  if (upload.state === "waiting") say(row, "Waits for its turn.");
-  else if (upload.state === "sending") say(row, (upload.resumed ? "Goes on where it stopped. " : "") + progressWords(upload));
+  if (upload.state === "waiting") say(row, "Waiting for its turn.");
+  else if (upload.state === "sending") say(row, (upload.resumed ? "Continues where it stopped. " : "") + progressWords(upload));
   else if (upload.state === "lost") say(row, upload.message, "warn");
-  else if (upload.state === "finishing") say(row, "All bytes are there; the server checks the file.");
+  else if (upload.state === "finishing") say(row, "The file is uploaded; the server checks it.");
   else if (upload.state === "failed") say(row, upload.message, "bad");
-  else if (upload.state === "cancelled") say(row, "Cancelled. Nothing of it was kept.");
+  else if (upload.state === "cancelled") say(row, "Cancelled. Nothing was kept.");
 }
 
 function add(file) {
@@ -82,7 +82,7 @@ async function follow(row, result) {
   bar.hidden = false;
   bar.max = 100;
   bar.removeAttribute("value");
-  say(row, "Uploaded. Waits to be indexed.");
+  say(row, "Uploaded. Waiting to be indexed.");
   while (true) {
     const answer = await fetch(`${videoApi}/${result.id}`, { headers: { Accept: "application/json" } }).catch(() => null);
     if (answer?.status === 404 || answer?.status === 403) {
@@ -99,7 +99,7 @@ async function follow(row, result) {
 function shown(row, bar, video) {
   if (video.state === "ready") {
     bar.hidden = true;
-    say(row, "Ready: it is found by searches now.", "ok");
+    say(row, "Ready: searches find it now.", "ok");
     return true;
   }
   if (video.state === "failed") {
@@ -111,7 +111,7 @@ function shown(row, bar, video) {
     bar.value = video.job.percent;
     say(row, [`Indexing: ${video.job.stage || "starting"}, ${Math.floor(video.job.percent)} %`, timeLeft(video.job.seconds_left)].filter(Boolean).join(" · "));
   } else {
-    say(row, "Uploaded. Waits to be indexed; you may leave this page.");
+    say(row, "Uploaded. Waiting to be indexed; you can leave this page.");
   }
   return false;
 }
@@ -128,14 +128,14 @@ function showUnfinished() {
       const remove = document.createElement("button");
       remove.type = "button";
       remove.className = "small";
-      remove.textContent = "Forget it";
+      remove.textContent = "Forget this upload";
       remove.addEventListener("click", async () => {
         await discard(entry.url, csrf);
         memory.forget(entry.key);
         showUnfinished();
       });
       const words = document.createElement("span");
-      words.textContent = `${entry.name}: ${percent} % of ${bytes(entry.size)} arrived`;
+      words.textContent = `${entry.name}: ${percent} % of ${bytes(entry.size)} uploaded`;
       item.append(words, remove);
       return item;
     }),

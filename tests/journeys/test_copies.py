@@ -19,15 +19,15 @@ def _video(server: Server, title: str) -> str:
 @pytest.mark.usefixtures("imported")
 def test_a_span_of_a_library_video_finds_its_copy_and_shows_the_picture(page: Page, server: Server) -> None:
     page.goto(f"/videos/{_video(server, 'squares')}")
-    page.get_by_text("Find copies of a span only").click()
+    page.get_by_text("Find copies of a part only").click()
     page.get_by_label("From", exact=True).fill("0:01")
     page.get_by_label("To", exact=True).fill("0:07")
-    page.get_by_role("button", name="Find copies of this span").click()
+    page.get_by_role("button", name="Find copies of this part").click()
     page.wait_for_url(re.compile(r"/find/[0-9a-f-]{36}"))
     match = page.locator("article.match").first
     match.wait_for(timeout=WAIT_MS)
     expect(match.get_by_role("heading")).to_contain_text("squares")
-    expect(page.get_by_text("Asked with 0:01 to 0:07")).to_be_visible()
+    expect(page.get_by_text("Only 0:01 to 0:07")).to_be_visible()
 
     match.get_by_text("Similarity picture", exact=True).click()
     picture = match.get_by_role("img", name=re.compile("found segment"))
@@ -40,9 +40,9 @@ def test_a_span_of_a_library_video_finds_its_copy_and_shows_the_picture(page: Pa
 @pytest.mark.usefixtures("imported")
 def test_a_span_behind_the_end_is_refused_in_words(page: Page, server: Server) -> None:
     page.goto(f"/videos/{_video(server, 'squares')}")
-    page.get_by_text("Find copies of a span only").click()
+    page.get_by_text("Find copies of a part only").click()
     page.get_by_label("From", exact=True).fill("5:00")
-    page.get_by_role("button", name="Find copies of this span").click()
+    page.get_by_role("button", name="Find copies of this part").click()
     expect(page.get_by_role("alert")).to_contain_text("behind the end of the video")
 
 

@@ -43,10 +43,10 @@ def write_manifest(folder: Path) -> Path:
 
 def freeze(page: Page, manifest: Path) -> None:
     page.goto("/training/datasets/new")
-    page.get_by_label("A file of mine").check()
+    page.get_by_label("A file", exact=True).check()
     page.locator("input[type=file]").set_input_files(str(manifest))
     page.get_by_label("Name").fill("blocks")
-    page.get_by_role("button", name="Make the dataset").click()
+    page.get_by_role("button", name="Create the dataset").click()
     page.get_by_text("held out", exact=True).wait_for(timeout=TRAINS_MS)
 
 
@@ -56,11 +56,11 @@ def train(page: Page) -> str:
     page.get_by_role("link", name="New run").click()
     page.get_by_text("Cost: ").wait_for()
     page.get_by_role("radio", name=re.compile("Quick")).check()
-    page.get_by_role("button", name="Go on").click()
+    page.get_by_role("button", name="Continue").click()
     page.get_by_role("button", name="Start the run").click()
     page.locator("svg.chart polyline").first.wait_for(timeout=TRAINS_MS)  # without a reload: htmx brings it
     address = page.url
-    page.get_by_role("link", name="Compare with the serving version").wait_for(timeout=TRAINS_MS)
+    page.get_by_role("link", name="Compare with the active version").wait_for(timeout=TRAINS_MS)
     return address
 
 
@@ -75,16 +75,16 @@ def test_a_run_is_started_watched_compared_promoted_and_rolled_back(
     train(page)
     before = server.query("SELECT id FROM embeddings_modelversion WHERE role = 'semantic' AND state = 'serving'")
 
-    page.get_by_role("link", name="Compare with the serving version").click()
-    page.get_by_role("heading", name="The gate says no").wait_for()  # a handful of pictures proves nothing
-    page.get_by_label("Query for both versions").fill("colourful squares")
-    page.get_by_role("button", name="Ask both").click()
-    page.get_by_text("Serves now:").wait_for()
+    page.get_by_role("link", name="Compare with the active version").click()
+    page.get_by_role("heading", name="It did not pass").wait_for()  # a handful of pictures proves nothing
+    page.get_by_label("Search both versions").fill("colourful squares")
+    page.get_by_role("button", name="Search both").click()
+    page.get_by_text("Active version:").wait_for()
     assert page.locator("#answers .place").count() >= 4
 
-    page.get_by_text("Promote all the same…").click()
-    page.get_by_label("Why should it serve against the gate?").fill("This journey looked at it with its own eyes.")
-    page.get_by_role("button", name="Promote against the gate").click()
+    page.get_by_text("Promote anyway…").click()
+    page.get_by_label("Why promote it although it did not pass?").fill("This journey looked at it with its own eyes.")
+    page.get_by_role("button", name="Promote it anyway").click()
     page.get_by_text("serves from now on").wait_for()
     assert server.json("/api/v1/search?q=squares")["results"]
 

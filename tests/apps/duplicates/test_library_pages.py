@@ -264,7 +264,7 @@ def test_the_page_runs_a_job_and_lists_clusters_with_pictures_as_exploratory(cli
     started = client.post(reverse("duplicates:clusters"), {"method": "dbscan", "eps": "0.4"})
     run = ClusterRun.objects.get()
     assert started["Location"] == reverse("duplicates:cluster_run", args=[run.id])
-    assert "Waits for a worker" in client.get(started["Location"]).content.decode()
+    assert "Waiting for a worker" in client.get(started["Location"]).content.decode()
     cluster_task.clusters(str(Job.objects.get(kind=JobKind.CLUSTERS).id))
     page = client.get(started["Location"]).content.decode()
     assert "Exploratory." in page

@@ -63,7 +63,7 @@ def test_only_the_frames_of_the_span_ask_and_the_answer_is_in_the_time_of_the_vi
     assert best["segments"][0]["query"] == pytest.approx([35, 55], abs=1.1)
     assert best["segments"][0]["reference"] == pytest.approx([15, 35], abs=1.1)
     page = client.get(reverse("duplicates:lookup", args=[lookup.id])).content.decode()
-    assert "Asked with 0:35 to 0:55" in page
+    assert "Only 0:35 to 0:55" in page
 
 
 def test_the_whole_video_finds_both_sources(stitched, ann):

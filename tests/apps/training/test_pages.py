@@ -77,7 +77,7 @@ def test_no_page_needs_inline_script_or_style(trainer: Client) -> None:
 
 def test_a_dataset_is_made_from_the_library_or_from_a_file(trainer: Client) -> None:
     answer = trainer.post("/training/datasets/new", {"source": "library", "texts": ["title"], "name": "titles"})
-    assert answer.status_code == 302 and "Waits for a worker" in shown(trainer, answer["Location"])
+    assert answer.status_code == 302 and "Waiting for a worker" in shown(trainer, answer["Location"])
     file = SimpleUploadedFile("m.jsonl", b'{"id": "1", "video": "a.mp4", "captions": ["x"]}\n')
     assert trainer.post("/training/datasets/new", {"source": "file", "file": file}).status_code == 302
     assert Dataset.objects.count() == 2
@@ -138,7 +138,7 @@ def test_the_comparison_shows_the_verdict_and_promotes_and_rolls_back(trainer: C
     report(run)
     address = f"/training/versions/{run.candidate_id}"
     page = shown(trainer, f"{address}/compare")
-    assert "It may serve" in page and "Better on held-out queries" in page and "Promote it now" in page
+    assert "It passed" in page and "Better on held-out queries" in page and "Promote it now" in page
     assert "25.0 to 35.0" in page
     done_page = trainer.post(f"{address}/promote", follow=True).content.decode()
     assert "serves from now on" in done_page and "Roll back to base" in done_page
@@ -153,7 +153,7 @@ def test_a_refusal_says_why_and_an_override_needs_a_reason(trainer: Client) -> N
     report(run, gain=NO_CHANGE)
     address = f"/training/versions/{run.candidate_id}"
     page = shown(trainer, f"{address}/compare")
-    assert "The gate says no" in page and "Not surely better" in page and "Promote it now" not in page
+    assert "It did not pass" in page and "Not surely better" in page and "Promote it now" not in page
     assert "Not surely better" in trainer.post(f"{address}/promote", follow=True).content.decode()
     trainer.post(f"{address}/promote", {"override": "Looked at it by hand, it is better."})
     assert model_version_serving("semantic") == run.candidate
@@ -169,7 +169,7 @@ def test_one_query_is_answered_by_both_versions_side_by_side(trainer: Client) ->
             PgVectorIndex().upsert("clip", video.id, version.id, clip_rows(towards("dog", cosine)[None]))
     page = shown(trainer, f"/training/versions/{run.candidate_id}/compare?q=dog", **{"HX-Target": "answers"})
     assert "<html" not in page
-    mine, theirs = page.split("Serves now")
+    mine, theirs = page.split("Active version")
     assert mine.index("beach walk") < mine.index("city drive") and theirs.index("city drive") < theirs.index(
         "beach walk"
     )
