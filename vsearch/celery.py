@@ -13,7 +13,6 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "vsearch.settings")
 from django.conf import settings
 
 from vsearch import message_queues
-from vsearch.jobs import QUEUES
 from vsearch.lifetime import die_with_parent
 
 app = Celery("vsearch", set_as_current=True)
@@ -44,7 +43,7 @@ def _broker() -> dict[str, object]:
 def _queues() -> list[Queue]:
     """RabbitMQ ends consumers that hold a message for 30 minutes; an ingest of hours may."""
     arguments = {"x-consumer-timeout": 24 * 3600 * 1000} if settings.BROKER_URL.startswith("amqp") else None
-    return [Queue(name, queue_arguments=arguments) for name in QUEUES]
+    return [Queue(name, queue_arguments=arguments) for name in message_queues.QUEUES]
 
 
 app.conf.update(

@@ -1,11 +1,14 @@
-"""Queues inside Postgres (pgmq as plain SQL): the broker when BROKER_URL is empty."""
+"""Names of the queues, and queues inside Postgres (pgmq as plain SQL): the broker when BROKER_URL is empty."""
 
 from __future__ import annotations
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-QUEUES = ("gpu", "lookup", "decode", "default", "training")  # vsearch.jobs.QUEUES, which needs settings
+# gpu: one solo worker a device, models stay loaded. lookup: the same, but people wait for it, so bulk ingest
+# must not stand before it. decode: transcoding in prefork processes. default: short work without models.
+# training: one solo worker of its own, so that hours of training block nobody; it loads torch at its first job.
+QUEUES = ("gpu", "lookup", "decode", "default", "training")
 _LOCK = 7_305_811  # any number that nobody else uses for an advisory lock
 
 

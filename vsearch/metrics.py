@@ -10,7 +10,7 @@ from django.db.models import Count, Model
 
 from apps.core.models import Job
 from apps.videos.models import Video
-from vsearch.jobs import QUEUES
+from vsearch.message_queues import QUEUES
 
 Sample = tuple[str, dict[str, str], float]  # metric, labels, value
 

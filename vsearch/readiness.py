@@ -9,7 +9,7 @@ from kombu.exceptions import OperationalError
 
 from apps.core.health import NotReady
 from apps.embeddings.selectors import model_version_serving
-from vsearch.jobs import QUEUES
+from vsearch.message_queues import QUEUES
 
 
 def broker() -> str:

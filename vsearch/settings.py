@@ -137,8 +137,10 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Empty: queues live in the same Postgres (pgmq). Else amqp://... (RabbitMQ) or redis://...
 BROKER_URL = env.text("BROKER_URL", "")
+# Sends the messages that wake workers. Composition, like the checks below: core imports nothing of vsearch.
+CELERY_APP = "vsearch.celery.app"
 
-# What /readyz checks and /metrics counts: name -> function. Composition, so that core needs no other app.
+# What /readyz checks and /metrics counts: name -> function.
 READINESS_CHECKS = {
     "database": "apps.core.health.database",
     "pgvector": "apps.core.health.pgvector",

@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 import os
+from pkgutil import iter_modules
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "vsearch.settings")
 
 import django
 
 from vsearch.celery import app
+from worker import tasks
 
-app.conf.include = [
-    "worker.tasks.ingest",
-    "worker.tasks.proxy",
-    "worker.tasks.matching",
-    "worker.tasks.lookup",
-    "worker.tasks.pictures",
-    "worker.tasks.clusters",
-    "worker.tasks.models",
-    "worker.tasks.datasets",
-    "worker.tasks.training",
-    "worker.tasks.candidates",
-    "worker.tasks.housekeeping",
-    "worker.tasks.stopping",
-]
+app.conf.include = [f"worker.tasks.{module.name}" for module in iter_modules(tasks.__path__)]
 django.setup()

@@ -10,5 +10,5 @@ import django
 
 from vsearch.celery import app
 
-app.conf.include = ["worker.tasks.training", "worker.tasks.candidates", "worker.tasks.stopping"]
+app.conf.include = ["worker.tasks.training", "worker.tasks.candidates"]
 django.setup()

@@ -18,15 +18,11 @@ from apps.accounts.permissions import may_administer
 from apps.api.paging import Pages
 from apps.api.permissions import LoggedIn, MayUpload
 from apps.core.exceptions import InvalidInput, NotAllowed
+from apps.core.jobs import job_cancel, job_kinds, job_retry, library_kinds
 from apps.core.models import Job
 from apps.core.selectors import job_get, job_list
-from apps.core.services import job_cancel, job_retry
 from apps.videos.models import Video
 from apps.videos.selectors import may_edit
-from vsearch.jobs import JobKind
-
-# What concerns the shared library; lookups are private to whoever asked, the rest is for administrators.
-LIBRARY_KINDS = (JobKind.INGEST, JobKind.PROXY, JobKind.MATCH, JobKind.SCAN)
 
 
 class JobSerializer(serializers.ModelSerializer[Job]):
@@ -40,14 +36,14 @@ class JobSerializer(serializers.ModelSerializer[Job]):
 
 
 def jobs_visible(user: User | None, jobs: QuerySet[Job]) -> QuerySet[Job]:
-    return jobs if may_administer(user) else jobs.filter(kind__in=LIBRARY_KINDS)
+    return jobs if may_administer(user) else jobs.filter(kind__in=library_kinds())
 
 
 def job_may_change(user: User | None, job: Job) -> bool:
     """Administrators all; people who upload the jobs of their own videos."""
     if may_administer(user):
         return True
-    if job.subject_id is None or job.kind not in LIBRARY_KINDS:
+    if job.subject_id is None or job.kind not in library_kinds():
         return False
     video = Video.objects.filter(id=job.subject_id).first()
     return video is not None and may_edit(user, video)
@@ -83,7 +79,7 @@ class JobListView(generics.ListAPIView[Job]):
         operation_id="jobs_list",
         parameters=[
             OpenApiParameter("state", str, enum=Job.State.values),
-            OpenApiParameter("kind", str, enum=[kind.value for kind in JobKind]),
+            OpenApiParameter("kind", str, enum=[kind.name for kind in job_kinds()]),
             OpenApiParameter("subject_id", str),
         ],
     )

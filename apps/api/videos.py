@@ -19,9 +19,10 @@ from apps.accounts.people import signed_in
 from apps.accounts.permissions import may_upload
 from apps.api.paging import Pages
 from apps.core.exceptions import NotAllowed
-from apps.core.models import Job
+from apps.core.selectors import job_latest
 from apps.videos.editing import video_delete, video_update
 from apps.videos.ingest import video_cancel, video_retry
+from apps.videos.job_kinds import INGEST
 from apps.videos.models import Video
 from apps.videos.selectors import (
     SORTS,
@@ -31,7 +32,6 @@ from apps.videos.selectors import (
     video_get,
     video_list,
 )
-from vsearch.jobs import JobKind
 
 LIST_PARAMETERS = [
     OpenApiParameter("text", str, description="Words of the title, description, file name or tags."),
@@ -90,7 +90,7 @@ class VideoProgressSerializer(VideoSerializer):
         read_only_fields = fields
 
     def get_job(self, video: Video) -> dict[str, Any] | None:
-        job = Job.objects.filter(subject_id=video.id, kind=JobKind.INGEST).order_by("-created_at").first()
+        job = job_latest(kind=INGEST, subject_id=video.id)
         if job is None:
             return None
         return {

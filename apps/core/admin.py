@@ -7,8 +7,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from apps.core.exceptions import VSearchError
+from apps.core.jobs import job_cancel, job_retry
 from apps.core.models import Job
-from apps.core.services import job_cancel, job_retry
 
 admin.site.site_header = admin.site.site_title = "vsearch administration"
 

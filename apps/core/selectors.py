@@ -9,6 +9,7 @@ from django.db.models import Case, Count, IntegerField, Q, QuerySet, Value, When
 from django.utils import timezone
 
 from apps.core.exceptions import NotFound
+from apps.core.jobs import JobKind
 from apps.core.models import Job
 
 
@@ -48,6 +49,10 @@ def job_get(*, job_id: UUID) -> Job:
     if job is None:
         raise NotFound("There is no such job. Finished jobs are removed after a while.")
     return job
+
+
+def job_latest(*, kind: JobKind, subject_id: UUID) -> Job | None:
+    return Job.objects.filter(kind=kind.name, subject_id=subject_id).order_by("-created_at").first()
 
 
 def job_tiles() -> JobTiles:

@@ -18,12 +18,11 @@ from django.views.decorators.http import require_GET
 
 from apps.core import selectors
 from apps.core.health import readiness
+from apps.core.jobs import library_kinds
 from apps.core.middleware import OUTAGES, outage_response
 from apps.core.models import Job
-from vsearch.jobs import JobKind
 
 JOBS_SHOWN = 200
-LIBRARY_KINDS = (JobKind.INGEST, JobKind.PROXY, JobKind.MATCH, JobKind.SCAN)
 
 
 @never_cache
@@ -71,7 +70,7 @@ def _jobs(request: HttpRequest, template: str) -> HttpResponse:
     state = state if state in Job.State.values else ""
     jobs = selectors.job_list(state=state)
     if not administers:  # what others look up is theirs, models are for administrators
-        jobs = jobs.filter(kind__in=LIBRARY_KINDS)
+        jobs = jobs.filter(kind__in=library_kinds())
     found = list(islice(jobs, JOBS_SHOWN))
     now = timezone.now()
     tiles = selectors.job_tiles()

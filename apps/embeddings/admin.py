@@ -7,6 +7,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from apps.core.exceptions import VSearchError
+from apps.core.jobs import enqueue
+from apps.embeddings.job_kinds import MODEL_INSTALL
 from apps.embeddings.model_versions import (
     kind_of,
     model_version_lacks_videos,
@@ -16,7 +18,6 @@ from apps.embeddings.model_versions import (
 )
 from apps.embeddings.models import ModelVersion
 from apps.embeddings.vector_index import PgVectorIndex
-from vsearch.jobs import JobKind, enqueue
 
 
 @admin.register(ModelVersion)
@@ -75,7 +76,7 @@ class ModelVersionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             self.message_user(request, error.message, level="error")
             return
         if model_version_lacks_videos(version=versions[0]):
-            enqueue(kind=JobKind.MODEL_INSTALL, subject_id=versions[0].id, title=versions[0].name)
+            enqueue(kind=MODEL_INSTALL, subject_id=versions[0].id, title=versions[0].name)
             self.message_user(
                 request,
                 f"{versions[0]} is indexed with the videos that it does not know yet, then it serves. See the jobs.",

@@ -41,7 +41,6 @@ class Spec(Protocol):
 
 
 PROMOTABLE = {ModelVersion.State.READY, ModelVersion.State.BUILDING, ModelVersion.State.SERVING}
-CANCELLED = "The installation was cancelled. Retry its job and it goes on where it stopped."
 
 PromotionCheck = Callable[[ModelVersion], None]
 _promotion_checks: list[PromotionCheck] = []
@@ -134,31 +133,6 @@ def _vectors_check(target: ModelVersion, serving: ModelVersion | None) -> None:
     index, kind = PgVectorIndex(), kind_of(target.role)
     if serving is not None and not index.count(kind, target.id) and index.count(kind, serving.id):
         raise Conflict(f"{target} has indexed no video yet; {serving} goes on serving. Let the indexing end first.")
-
-
-def model_version_mark_cancelled(*, version_id: UUID) -> None:
-    """An installation was cancelled: the version must not go on looking as if somebody worked on it."""
-    unfinished = [ModelVersion.State.PENDING, ModelVersion.State.BUILDING]
-    ModelVersion.objects.filter(id=version_id, state__in=unfinished).update(
-        state=ModelVersion.State.FAILED, failure=CANCELLED
-    )
-
-
-def install_cancelled(job: Job) -> None:
-    """Hook of apps.core.services: an installation was cancelled before a worker took it."""
-    if job.subject_id is not None:
-        model_version_mark_cancelled(version_id=job.subject_id)
-
-
-def install_retried(job: Job) -> None:
-    """Hook of apps.core.services: a failed or cancelled installation is queued again."""
-    version = ModelVersion.objects.filter(id=job.subject_id).first() if job.subject_id else None
-    if version is None:
-        raise Conflict("The model version was removed.")
-    if version.state == ModelVersion.State.FAILED:
-        version.state = ModelVersion.State.BUILDING if version.weights_sha256 else ModelVersion.State.PENDING
-        version.failure = ""
-        version.save(update_fields=["state", "failure", "updated_at"])
 
 
 def model_version_remove(*, version_id: UUID) -> None:

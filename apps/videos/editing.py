@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db import transaction
 
 from apps.core.exceptions import InvalidInput
-from apps.core.services import jobs_drop
+from apps.core.jobs import jobs_drop
 from apps.videos.models import Tag, TextSegment, Video
 from apps.videos.selectors import video_get
 from apps.videos.storage import folder_remove

@@ -10,11 +10,12 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 
 from apps.core.exceptions import InvalidInput
+from apps.core.jobs import enqueue
 from apps.videos.editing import TITLE_LENGTH, tags_add, tags_clean, text_segments_write
 from apps.videos.ingest import ingest_again
+from apps.videos.job_kinds import INGEST
 from apps.videos.models import Video
 from apps.videos.storage import file_sha256, folder_remove, move_into, original_path
-from vsearch.jobs import JobKind, enqueue
 
 
 def video_register(
@@ -51,7 +52,7 @@ def video_register(
             )
             text_segments_write(video)
             tags_add(video, names)
-            enqueue(kind=JobKind.INGEST, subject_id=video.id, title=video.title)
+            enqueue(kind=INGEST, subject_id=video.id, title=video.title)
             if source == Video.Source.UPLOAD:
                 # Before the commit: whoever sees the row finds the file.
                 move_into(path, Path(video.path))

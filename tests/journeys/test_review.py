@@ -11,7 +11,11 @@ from tests.journeys.server import Server
 from tests.platform.servers import wait_until
 
 GROUPS = "/admin/duplicates/duplicategroup/"
-SCAN = "from vsearch.jobs import JobKind, enqueue; print('job', enqueue(kind=JobKind.SCAN).id)"
+SCAN = """
+from apps.core.jobs import enqueue
+from apps.duplicates.job_kinds import SCAN
+print('job', enqueue(kind=SCAN).id)
+"""
 
 
 def _members(server: Server, state: str) -> list[list[str]]:

@@ -12,13 +12,15 @@ import django
 
 django.setup()
 
-from vsearch.celery import app  # noqa: E402
+from apps.duplicates.job_kinds import SCAN  # noqa: E402
+from vsearch.celery import app  # noqa: E402, F401
 from worker.tasks import running  # noqa: E402
 
 NOTES = Path(os.environ["VSEARCH_DATA_DIR"])
 
 
-def _body(job: running.RunningJob) -> None:
+@running.task(SCAN)
+def scan(job: running.RunningJob) -> None:
     """Notes its start and its end; holds in between while a file says so."""
     with (NOTES / "notes").open("a") as notes:
         notes.write(f"start {job.attempt}\n")
@@ -27,8 +29,3 @@ def _body(job: running.RunningJob) -> None:
     job.check()
     with (NOTES / "notes").open("a") as notes:
         notes.write(f"end {job.attempt}\n")
-
-
-@app.task(name="worker.scan")
-def scan(job_id: str) -> None:
-    running.run(job_id, _body)

@@ -21,8 +21,8 @@ from vsearch import message_queues
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-ENQUEUE = "from vsearch.jobs import JobKind, enqueue; enqueue(kind=JobKind.SCAN)"
-SWEEP = "from worker.tasks.running import sweep; sweep()"
+ENQUEUE = "from apps.core.jobs import enqueue; from apps.duplicates.job_kinds import SCAN; enqueue(kind=SCAN)"
+SWEEP = "from apps.core.jobs import sweep; sweep()"
 BROKERS: dict[str, Callable[[Path], AbstractContextManager[str]]] = {
     "pgmq": lambda folder: nullcontext(""),
     "redis": redis_server,

@@ -12,23 +12,23 @@ from typing import TYPE_CHECKING, Any
 from django.db import transaction
 
 from apps.core.models import Job
+from apps.duplicates.job_kinds import LOOKUP
 from apps.embeddings.models import ClipEmbedding, ModelVersion
 from apps.embeddings.selectors import model_version_serving
+from apps.training.job_kinds import CANDIDATE, candidate_idle
 from apps.training.models import TrainingRun
 from apps.training.promotion.reports import Measured, report_write
-from apps.training.runs.lifecycle import candidate_mark_building, candidate_mark_idle
+from apps.training.runs.lifecycle import candidate_mark_building
+from apps.videos.job_kinds import INGEST
 from apps.videos.models import Video
-from vsearch.celery import app
-from vsearch.jobs import JobKind
-from worker.tasks.endings import failed
 from worker.tasks.library_index import SLICE_SECONDS, index_library, videos_waiting
-from worker.tasks.running import JobContinues, JobFailed, JobInterrupted, RunningJob, run
+from worker.tasks.running import JobContinues, JobFailed, JobInterrupted, RunningJob, task
 
 if TYPE_CHECKING:
     from worker.embedders.base import Embedder
 
 INDEX_SHARE, MEASURE_SHARE = 0.6, 0.97  # of the job's progress
-LIVE = (JobKind.INGEST, JobKind.LOOKUP)
+LIVE = (INGEST.name, LOOKUP.name)
 POLL_SECONDS = 1.0
 
 
@@ -49,7 +49,8 @@ def let_pass(job: RunningJob) -> None:
         time.sleep(POLL_SECONDS)
 
 
-def _candidate(job: RunningJob) -> None:
+@task(CANDIDATE)
+def candidate(job: RunningJob) -> None:
     training = TrainingRun.objects.filter(id=job.subject).select_related("dataset", "candidate").first()
     if training is None or training.candidate is None:
         return  # deleted meanwhile
@@ -83,7 +84,7 @@ def _candidate(job: RunningJob) -> None:
         report_write(
             run=training, candidate=candidate, active=active, measured=measured, library=library, canaries=checks
         )
-        candidate_mark_idle(run_id=training.id)
+        candidate_idle(training.id)
 
 
 def library_counts(candidate: ModelVersion, active: ModelVersion | None) -> dict[str, Any]:
@@ -137,12 +138,3 @@ def _measured(
         progress=progress,
         stopped=job.stopped,
     )
-
-
-def _cancelled(job: RunningJob) -> None:
-    failed(job, "cancelled", "")  # the version stands by, whyever this ended
-
-
-@app.task(name="worker.candidate")
-def candidate(job_id: str) -> None:
-    run(job_id, _candidate, on_failure=failed, on_cancel=_cancelled)

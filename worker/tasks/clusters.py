@@ -9,14 +9,14 @@ import numpy as np
 from django.db import transaction
 from numpy.typing import NDArray
 
+from apps.duplicates.job_kinds import CLUSTERS
 from apps.duplicates.library.clusters import ClusterParameters, cluster_run_finish, parameters_from
 from apps.duplicates.models import ClusterRun, VideoMatch
 from apps.embeddings.models import ModelVersion
 from apps.embeddings.selectors import model_version_serving
 from apps.embeddings.vector_index import PgVectorIndex
 from apps.videos.models import Video
-from vsearch.celery import app
-from worker.tasks.running import JobFailed, RunningJob, run
+from worker.tasks.running import JobFailed, RunningJob, task
 
 MAX_VIDEOS = 2000  # a distance for every pair: 32 MB; the newest ones are taken
 
@@ -70,7 +70,8 @@ def cluster(distances: Distances, parameters: ClusterParameters) -> list[list[in
     return [rows for rows in found if len(rows) > 1]
 
 
-def _clusters(job: RunningJob) -> None:
+@task(CLUSTERS)
+def clusters(job: RunningJob) -> None:
     wanted = ClusterRun.objects.filter(id=job.subject).first()
     if wanted is None or wanted.result is not None:
         return
@@ -98,8 +99,3 @@ def _clusters(job: RunningJob) -> None:
             videos=len(videos),
             left_out=total - len(videos),
         )
-
-
-@app.task(name="worker.clusters")
-def clusters(job_id: str) -> None:
-    run(job_id, _clusters)

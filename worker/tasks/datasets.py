@@ -12,12 +12,11 @@ from typing import Any, TextIO
 from django.db import transaction
 
 from apps.training.datasets.captions import feedback_lines, library_lines, source_groups
-from apps.training.datasets.lifecycle import CANCELLED, csv_dialect, dataset_mark_frozen
+from apps.training.datasets.lifecycle import csv_dialect, dataset_mark_frozen
 from apps.training.datasets.references import References, Refused
+from apps.training.job_kinds import DATASET
 from apps.training.models import MANIFEST, Dataset
-from vsearch.celery import app
-from worker.tasks.endings import failed
-from worker.tasks.running import JobFailed, RunningJob, run
+from worker.tasks.running import JobFailed, RunningJob, task
 from worker.training.manifest import Item, ManifestError, Problem, read_manifest, require_trainable, write_manifest
 from worker.training.splits import frozen_splits, source_numbers
 
@@ -28,7 +27,8 @@ NOTHING = {
 }
 
 
-def _freeze(job: RunningJob) -> None:
+@task(DATASET)
+def dataset(job: RunningJob) -> None:
     dataset = Dataset.objects.filter(id=job.subject).first()
     if dataset is None or dataset.state != Dataset.State.WAITING:
         return  # deleted meanwhile, or a second message for work that is done
@@ -161,12 +161,3 @@ def _resolved(lines: Iterable[Line | str], references: References, refused: list
             yield None
             continue
         yield line
-
-
-def _cancelled(job: RunningJob) -> None:
-    failed(job, "cancelled", CANCELLED)
-
-
-@app.task(name="worker.dataset")
-def dataset(job_id: str) -> None:
-    run(job_id, _freeze, on_failure=failed, on_cancel=_cancelled)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from apps.core.jobs import sweep
 from apps.duplicates.lookups.files import lookups_expire
 from apps.search.searching import snapshots_purge
 from apps.videos.uploads import uploads_expire
 from vsearch.celery import app
-from worker.tasks.running import sweep
 
 
 @app.task(name="worker.sweep")

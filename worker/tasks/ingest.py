@@ -11,13 +11,14 @@ from dataclasses import asdict
 
 from django.db import transaction
 
+from apps.core.jobs import enqueue
+from apps.duplicates.job_kinds import MATCH
 from apps.embeddings.models import ModelVersion
 from apps.embeddings.selectors import model_version_serving
 from apps.embeddings.vector_index import PgVectorIndex
 from apps.videos.ingest import video_mark_probed, video_mark_ready, video_store_index
+from apps.videos.job_kinds import INGEST, PROXY
 from apps.videos.models import Video
-from vsearch.celery import app
-from vsearch.jobs import JobKind, enqueue
 from worker.embedders.base import Embedder, EmbedderError
 from worker.embedders.copies.descriptor import CopyDescriptor
 from worker.indexing.video import Indexed, index_video
@@ -25,8 +26,7 @@ from worker.media.derived.proxy import needs_proxy
 from worker.media.derived.subtitles import extract_subtitles
 from worker.media.disk_space import ensure_space
 from worker.media.errors import MediaError
-from worker.tasks.endings import failed
-from worker.tasks.running import JobContinues, JobFailed, RunningJob, run
+from worker.tasks.running import JobContinues, JobFailed, RunningJob, task
 from worker.tasks.vectors import copy_embedder, semantic_embedder, store_clips, store_fingerprint
 from worker.types import ProbeFacts
 
@@ -73,12 +73,13 @@ def _write(job: RunningJob, video: Video, semantic: ModelVersion, copy: ModelVer
         if result.fingerprint is not None:
             store_fingerprint(index, video, copy, result.fingerprint)
         video_mark_ready(video_id=video.id)
-        enqueue(kind=JobKind.MATCH, subject_id=video.id, title=video.title)
+        enqueue(kind=MATCH, subject_id=video.id, title=video.title)
         if needs_proxy(result.facts):
-            enqueue(kind=JobKind.PROXY, subject_id=video.id, title=video.title)
+            enqueue(kind=PROXY, subject_id=video.id, title=video.title)
 
 
-def _ingest(job: RunningJob) -> None:
+@task(INGEST)
+def ingest(job: RunningJob) -> None:
     video = Video.objects.filter(id=job.subject).first()
     if video is None or video.state == Video.State.READY:
         return  # deleted meanwhile, or a second message for work that is done
@@ -95,12 +96,3 @@ def _ingest(job: RunningJob) -> None:
         raise JobFailed("model", str(error)) from error
     job.progress("writing", 0.98)
     _write(job, video, semantic, copy, result)
-
-
-def _cancelled(job: RunningJob) -> None:
-    failed(job, "cancelled", "Indexing was cancelled. Retry it whenever you like.")
-
-
-@app.task(name="worker.ingest")
-def ingest(job_id: str) -> None:
-    run(job_id, _ingest, on_failure=failed, on_cancel=_cancelled)

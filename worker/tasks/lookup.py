@@ -12,22 +12,22 @@ from django.db import transaction
 
 from apps.core.exceptions import InvalidInput
 from apps.duplicates.groups.matches import FoundMatch
+from apps.duplicates.job_kinds import LOOKUP
 from apps.duplicates.lookups import notes
-from apps.duplicates.lookups.states import lookup_mark_done, lookup_mark_failed, lookup_mark_progress
+from apps.duplicates.lookups.states import lookup_mark_done, lookup_mark_progress
 from apps.duplicates.models import Lookup, Relation
 from apps.duplicates.pictures.similarity import Drawn
 from apps.embeddings.models import ModelVersion
 from apps.embeddings.selectors import model_version_serving
 from apps.videos.models import Video
 from apps.videos.storage import file_sha256
-from vsearch.celery import app
 from worker.alignment.cutting import cut
 from worker.embedders.base import EmbedderError
 from worker.indexing.fingerprints import fingerprint
 from worker.media.errors import MediaError
 from worker.tasks.matching import asking_rows, find_matches, stored_descriptors
 from worker.tasks.pictures import draw_matches
-from worker.tasks.running import JobFailed, JobLost, RunningJob, run
+from worker.tasks.running import JobFailed, RunningJob, task
 from worker.tasks.vectors import copy_embedder
 from worker.types import Descriptors, Segment
 
@@ -179,7 +179,8 @@ def describe_file(
     )
 
 
-def _lookup(job: RunningJob) -> None:
+@task(LOOKUP)
+def lookup(job: RunningJob) -> None:
     lookup = Lookup.objects.filter(id=job.subject).select_related("video").first()
     if lookup is None or lookup.state == Lookup.State.DONE:
         return  # expired or deleted meanwhile, or a second message for work that is done
@@ -223,22 +224,3 @@ def _span(lookup: Lookup) -> tuple[float, float] | None:
     if lookup.start_seconds is None or lookup.end_seconds is None:
         return None
     return lookup.start_seconds, lookup.end_seconds
-
-
-def _failed(job: RunningJob, code: str, message: str) -> None:
-    with transaction.atomic():
-        try:
-            job.hold()
-        except JobLost:
-            return
-        if job.subject_id is not None:
-            lookup_mark_failed(lookup_id=job.subject_id, code=code, message=message)
-
-
-def _cancelled(job: RunningJob) -> None:
-    _failed(job, "cancelled", "This lookup was cancelled. Ask again whenever you like.")
-
-
-@app.task(name="worker.lookup")
-def lookup(job_id: str) -> None:
-    run(job_id, _lookup, on_failure=_failed, on_cancel=_cancelled)

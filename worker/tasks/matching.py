@@ -16,15 +16,15 @@ from numpy.typing import NDArray
 from apps.core.models import Job
 from apps.duplicates.groups.matches import FoundMatch, matches_prune, matches_replace
 from apps.duplicates.groups.rebuild import groups_rebuild
+from apps.duplicates.job_kinds import MATCH, SCAN
 from apps.duplicates.models import VideoMatch
 from apps.embeddings.models import ModelVersion
 from apps.embeddings.rows import Hit
 from apps.embeddings.selectors import model_version_serving
 from apps.embeddings.vector_index import PgVectorIndex
 from apps.videos.models import Video
-from vsearch.celery import app
 from worker.alignment import Descriptors, FrameHits, PairMatch, View, match_pair, swap_pair, vote_for_videos
-from worker.tasks.running import JobContinues, JobFailed, RunningJob, run
+from worker.tasks.running import JobContinues, JobFailed, RunningJob, task
 from worker.tasks.vectors import stored_fingerprint, version_decision
 from worker.types import FloatArray, LookKind
 
@@ -201,7 +201,8 @@ def _serving() -> ModelVersion:
     return version
 
 
-def _match(job: RunningJob) -> None:
+@task(MATCH)
+def match(job: RunningJob) -> None:
     ready = Video.objects.filter(state=Video.State.READY)
     video = ready.filter(id=job.subject_id).first() if job.subject_id else None
     if video is None:
@@ -212,7 +213,8 @@ def _match(job: RunningJob) -> None:
         groups_rebuild()
 
 
-def _scan(job: RunningJob) -> None:
+@task(SCAN)
+def scan(job: RunningJob) -> None:
     """One slice of a scan; it goes on behind the last video that was done."""
     version, started = _serving(), time.monotonic()
     state = job.arguments if job.arguments.get("version") == str(version.id) else {}
@@ -234,13 +236,3 @@ def _scan(job: RunningJob) -> None:
 
 def _remember(job: RunningJob, arguments: dict[str, str]) -> None:
     Job.objects.filter(id=job.id, fencing_token=job.token).update(arguments=arguments)
-
-
-@app.task(name="worker.match")
-def match(job_id: str) -> None:
-    run(job_id, _match)
-
-
-@app.task(name="worker.scan")
-def scan(job_id: str) -> None:
-    run(job_id, _scan)

@@ -12,21 +12,20 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from apps.core.exceptions import Conflict
-from apps.embeddings.model_versions import model_version_mark_cancelled, model_version_promotable, model_version_promote
+from apps.core.jobs import enqueue
+from apps.duplicates.job_kinds import SCAN
+from apps.embeddings.job_kinds import MODEL_INSTALL, REFUSED
+from apps.embeddings.model_versions import model_version_promotable, model_version_promote
 from apps.embeddings.models import ModelVersion
 from apps.embeddings.vector_index import PgVectorIndex
-from vsearch.celery import app
-from vsearch.jobs import JobKind, enqueue
 from worker.embedders.base import EmbedderError
 from worker.embedders.registry import load_semantic
 from worker.embedders.semantic.download import fetch_model
 from worker.embedders.semantic.export import export_text_tower
-from worker.tasks.endings import failed
 from worker.tasks.library_index import index_library, videos_waiting
-from worker.tasks.running import JobContinues, JobFailed, RunningJob, run
+from worker.tasks.running import JobContinues, JobFailed, RunningJob, task
 
 FETCH_SHARE, EXPORT_SHARE = 0.3, 0.4  # of a job's progress; indexing takes the rest
-REFUSED = "refused"  # the gate of a candidate said no
 
 
 def _fetch(job: RunningJob, version: ModelVersion) -> None:
@@ -81,10 +80,11 @@ def _promote(job: RunningJob, version: ModelVersion) -> None:
         ModelVersion.objects.filter(id=version.id).update(state=ModelVersion.State.READY)
         model_version_promote(version_id=version.id)
         if version.role == ModelVersion.Role.COPY:
-            enqueue(kind=JobKind.SCAN, title="new copy descriptor")
+            enqueue(kind=SCAN, title="new copy descriptor")
 
 
-def _install(job: RunningJob) -> None:
+@task(MODEL_INSTALL)
+def model_install(job: RunningJob) -> None:
     version = ModelVersion.objects.get(id=job.subject)
     if version.state == ModelVersion.State.SERVING:
         return
@@ -96,23 +96,3 @@ def _install(job: RunningJob) -> None:
         raise JobFailed("model", str(error)) from error
     except Conflict as error:
         raise JobFailed(REFUSED, error.message) from error
-
-
-def _failed(job: RunningJob, code: str, message: str) -> None:
-    if code != REFUSED:  # then the version is what it was
-        failed(job, code, message)
-
-
-def _cancelled(job: RunningJob) -> None:
-    if job.subject_id is not None:
-        model_version_mark_cancelled(version_id=job.subject_id)
-
-
-def run_install(job_id: str) -> None:
-    """The task's body; `manage.py model install` calls it in its own process."""
-    run(job_id, _install, on_failure=_failed, on_cancel=_cancelled)
-
-
-@app.task(name="worker.model_install")
-def model_install(job_id: str) -> None:
-    run_install(job_id)

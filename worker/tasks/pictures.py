@@ -11,14 +11,14 @@ from django.db import transaction
 from PIL import Image
 
 from apps.duplicates.groups.matches import FoundMatch
+from apps.duplicates.job_kinds import PICTURE
 from apps.duplicates.models import MatrixPicture
 from apps.duplicates.pictures.similarity import Drawn, pair_picture_store
 from apps.videos.models import Video
-from vsearch.celery import app
 from worker.alignment import Descriptors
 from worker.alignment.picture import similarity_picture
 from worker.tasks.matching import stored_descriptors
-from worker.tasks.running import JobFailed, RunningJob, run
+from worker.tasks.running import JobFailed, RunningJob, task
 
 LOOKUP_PICTURES = 10  # the best matches of an answer have one
 NO_VECTORS = "One of the videos has no fingerprints of this model any more. Scan the library again."
@@ -64,7 +64,8 @@ def _looks(match: FoundMatch) -> list[str]:
     return sorted(kinds | ({"mirrored"} if match.mirrored else set()))
 
 
-def _picture(job: RunningJob) -> None:
+@task(PICTURE)
+def picture(job: RunningJob) -> None:
     picture = MatrixPicture.objects.filter(id=job.subject).select_related("match__a", "match__b").first()
     if picture is None or picture.match is None or picture.png:
         return  # matched again meanwhile, or a second message for work that is done
@@ -80,8 +81,3 @@ def _picture(job: RunningJob) -> None:
     with transaction.atomic():
         job.hold()
         pair_picture_store(picture_id=picture.id, drawn=drawn)
-
-
-@app.task(name="worker.picture")
-def picture(job_id: str) -> None:
-    run(job_id, _picture)

@@ -5,15 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from apps.videos.ingest import video_mark_proxied
+from apps.videos.job_kinds import PROXY
 from apps.videos.models import Video
-from vsearch.celery import app
 from worker.media.decode.probe import probe
 from worker.media.derived.proxy import make_proxy
 from worker.media.errors import MediaError
-from worker.tasks.running import JobFailed, RunningJob, run
+from worker.tasks.running import JobFailed, RunningJob, task
 
 
-def _make(job: RunningJob) -> None:
+@task(PROXY)
+def proxy(job: RunningJob) -> None:
+    """A failure leaves the video searchable; only playing in the browser is missing."""
     video = Video.objects.get(id=job.subject)
     try:
         facts = probe(video.path)
@@ -28,9 +30,3 @@ def _make(job: RunningJob) -> None:
         job.check()
         raise JobFailed(error.code, error.message) from error
     video_mark_proxied(video_id=video.id)
-
-
-@app.task(name="worker.proxy")
-def proxy(job_id: str) -> None:
-    """A failure leaves the video searchable; only playing in the browser is missing."""
-    run(job_id, _make)

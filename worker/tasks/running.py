@@ -8,20 +8,24 @@ body is stopped by ``JobLost`` at its next ``progress`` call.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
+from celery.signals import worker_shutting_down
 from django.conf import settings
 from django.db import close_old_connections, connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
+from apps.core.jobs import JobKind, subject_cancelled, subject_failed
 from apps.core.models import Job
-from vsearch.jobs import publish
+from vsearch.celery import app
 
 log = logging.getLogger(__name__)
 
@@ -57,13 +61,14 @@ class JobFailed(Exception):
         self.message = message
 
 
-shutting_down = threading.Event()  # set by worker.tasks.stopping when Celery begins to stop
+shutting_down = threading.Event()  # set when Celery begins to stop
 
 
 class RunningJob:
     """The claimed job as its body sees it."""
 
     def __init__(self, job: Job) -> None:
+        self._row = job
         self.id: UUID = job.id
         self.token = job.fencing_token
         self.subject_id = job.subject_id
@@ -133,6 +138,17 @@ class RunningJob:
     def _finish(self, **changes: object) -> None:
         self._mine().update(lease_until=None, finished_at=timezone.now(), seconds_left=None, **changes)
 
+    def _end(self, end_subject: Callable[[Job], None], **changes: object) -> None:
+        """The job and its subject in one transaction; nothing when another worker has the job by now."""
+        with contextlib.suppress(JobLost), transaction.atomic():
+            self.hold()
+            end_subject(self._row)
+            self._finish(**changes)
+
+    def _fail(self, code: str, message: str) -> None:
+        end_subject = partial(subject_failed, code=code, message=message)
+        self._end(end_subject, state=Job.State.FAILED, error_code=code, error=message)
+
 
 def claim(job_id: str) -> RunningJob | None:
     """Take a queued job, or return None when it is taken, done, cancelled or gone."""
@@ -153,17 +169,11 @@ def claim(job_id: str) -> RunningJob | None:
         return RunningJob(Job.objects.get(id=job_id)) if taken else None
 
 
-def run(
-    job_id: str,
-    body: Callable[[RunningJob], None],
-    *,
-    on_failure: Callable[[RunningJob, str, str], None] | None = None,
-    on_cancel: Callable[[RunningJob], None] | None = None,
-) -> None:
+def run(job_id: str, body: Callable[[RunningJob], None]) -> None:
     """Claim ``job_id`` and run ``body``; the job ends done, failed, cancelled, or queued again on shutdown.
 
-    ``on_failure(job, code, message)`` and ``on_cancel(job)`` clean up and mark the subject. An unexpected
-    exception marks the job failed with a general message and is raised on, so that it reaches the log.
+    Its subject learns of a failure or a cancel by the hooks of the job's kind. An unexpected exception marks the job
+    failed with a general message and is raised on, so that it reaches the log.
     """
     close_old_connections()
     job = claim(job_id)
@@ -176,66 +186,35 @@ def run(
         body(job)
         job._finish(state=Job.State.DONE, percent=100.0)
     except JobFailed as failure:
-        _fail(job, failure.code, failure.message, on_failure)
+        job._fail(failure.code, failure.message)
     except JobLost:
         log.warning("job %s was taken over by another worker", job_id)
     except JobCancelled:
-        if on_cancel is not None:
-            on_cancel(job)
-        job._finish(state=Job.State.CANCELLED)
+        job._end(subject_cancelled, state=Job.State.CANCELLED)
     except (JobInterrupted, JobContinues):
         job._mine().update(state=Job.State.QUEUED, lease_until=None, published_at=None, attempts=F("attempts") - 1)
     except BaseException:
-        _fail(
-            job, "internal", "Something unexpected went wrong; the log of the worker says what. Try again.", on_failure
-        )
+        job._fail("internal", "Something unexpected went wrong; the log of the worker says what. Try again.")
         raise
     finally:
         job._stop_heartbeat.set()
         heartbeat.join(timeout=5)
 
 
-def _fail(job: RunningJob, code: str, message: str, on_failure: Callable[[RunningJob, str, str], None] | None) -> None:
-    if on_failure is not None:
-        on_failure(job, code, message)
-    job._finish(state=Job.State.FAILED, error_code=code, error=message)
+def task(kind: JobKind) -> Callable[[Callable[[RunningJob], None]], Callable[[str], None]]:
+    """Make the Celery task of ``kind`` from its body; the task takes the id of a job and calls ``run``."""
+
+    def of_body(body: Callable[[RunningJob], None]) -> Callable[[str], None]:
+        def entry(job_id: str) -> None:
+            run(job_id, body)
+
+        entry.__doc__, entry.__module__ = body.__doc__, body.__module__
+        registered: Callable[[str], None] = app.task(entry, name=kind.task)
+        return registered
+
+    return of_body
 
 
-def sweep() -> int:
-    """Publish lost messages again and take back jobs whose worker is gone; returns how many were touched."""
-    now = timezone.now()
-    lapsed = Job.objects.filter(state=Job.State.RUNNING, lease_until__lt=now)
-    given_up = lapsed.filter(attempts__gte=settings.JOB_MAX_ATTEMPTS)
-    touched = 0
-    for job in given_up:
-        touched += 1
-        _give_up(job)
-    lapsed.filter(attempts__lt=settings.JOB_MAX_ATTEMPTS).update(
-        state=Job.State.QUEUED, lease_until=None, published_at=None
-    )
-    stale = now - timedelta(minutes=30)
-    waiting = Job.objects.filter(state=Job.State.QUEUED)
-    # A message that nobody took for half an hour may be behind a long queue: a second one does no harm.
-    for job in waiting.filter(published_at__isnull=True, created_at__lt=now - timedelta(seconds=2)) | waiting.filter(
-        published_at__lt=stale
-    ):
-        touched += 1
-        if not publish(job.id, job.kind):
-            break
-    return touched
-
-
-def _give_up(job: Job) -> None:
-    from worker.tasks.endings import subject_failed
-
-    message = "The worker died each time it tried. The file may be damaged; see the log of the worker."
-    ended = Job.objects.filter(id=job.id, fencing_token=job.fencing_token, state=Job.State.RUNNING).update(
-        state=Job.State.FAILED,
-        fencing_token=F("fencing_token") + 1,
-        lease_until=None,
-        finished_at=timezone.now(),
-        error_code="worker_died",
-        error=message,
-    )
-    if ended:
-        subject_failed(job, "worker_died", message)
+@worker_shutting_down.connect
+def _stop_running_jobs(**_: object) -> None:
+    shutting_down.set()

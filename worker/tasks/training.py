@@ -17,17 +17,15 @@ from django.db import transaction
 
 from apps.embeddings.model_versions import model_version_register
 from apps.embeddings.models import ModelVersion
+from apps.training.job_kinds import TRAIN
 from apps.training.models import TrainingRun
 from apps.training.runs.lifecycle import (
     run_mark_checked,
     run_mark_done,
     run_mark_note,
     run_mark_running,
-    run_mark_stopped,
 )
-from vsearch.celery import app
-from worker.tasks.endings import failed
-from worker.tasks.running import JobFailed, JobInterrupted, JobStopped, RunningJob, run
+from worker.tasks.running import JobFailed, JobInterrupted, JobStopped, RunningJob, task
 
 if TYPE_CHECKING:
     from worker.training.epochs import Progress
@@ -37,7 +35,8 @@ if TYPE_CHECKING:
 TRAIN_SHARE = 0.97  # of the job's progress
 
 
-def _train(job: RunningJob) -> None:
+@task(TRAIN)
+def train(job: RunningJob) -> None:
     training = TrainingRun.objects.filter(id=job.subject).select_related("dataset", "base").first()
     if training is None or training.state == TrainingRun.State.DONE:
         return  # deleted meanwhile, or a second message for work that is done
@@ -155,13 +154,3 @@ def _finish(job: RunningJob, training: TrainingRun, recipe: Recipe, result: Trai
             },
             problems=[asdict(problem) for problem in result.problems],
         )  # fmt: skip
-
-
-def _cancelled(job: RunningJob) -> None:
-    if job.subject_id is not None:
-        run_mark_stopped(run_id=job.subject_id)
-
-
-@app.task(name="worker.train")
-def train(job_id: str) -> None:
-    run(job_id, _train, on_failure=failed, on_cancel=_cancelled)

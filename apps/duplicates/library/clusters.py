@@ -17,10 +17,12 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from apps.core.exceptions import InvalidInput, NotFound
+from apps.core.jobs import enqueue
 from apps.core.models import Job
+from apps.core.selectors import job_latest
+from apps.duplicates.job_kinds import CLUSTERS
 from apps.duplicates.models import ClusterRun
 from apps.videos.models import Video
-from vsearch.jobs import JobKind, enqueue
 
 METHODS = {"dbscan": "DBSCAN", "hdbscan": "HDBSCAN"}
 METRICS = {
@@ -93,7 +95,7 @@ def cluster_run_create(*, parameters: ClusterParameters, owner: User | None = No
     """The run and its job; older runs than the newest few go away."""
     with transaction.atomic():
         run = ClusterRun.objects.create(owner=owner, parameters=asdict(parameters))
-        enqueue(kind=JobKind.CLUSTERS, subject_id=run.id, title=parameters.words)
+        enqueue(kind=CLUSTERS, subject_id=run.id, title=parameters.words)
         kept = ClusterRun.objects.order_by("-created_at").values_list("id", flat=True)[:RUNS_KEPT]
         ClusterRun.objects.exclude(id__in=list(kept)).delete()
     return run
@@ -119,7 +121,7 @@ def cluster_run_get(*, run_id: UUID) -> ClusterRun:
 
 
 def cluster_job(run: ClusterRun) -> Job | None:
-    return Job.objects.filter(kind=JobKind.CLUSTERS, subject_id=run.id).order_by("-created_at").first()
+    return job_latest(kind=CLUSTERS, subject_id=run.id)
 
 
 def shown_clusters(run: ClusterRun) -> list[ShownCluster]:

@@ -8,9 +8,10 @@ from datetime import datetime
 from django.db import transaction
 from django.utils import timezone
 
+from apps.core.jobs import enqueue
 from apps.core.models import Job
 from apps.duplicates.groups.locks import SCANS, take_turns
-from vsearch.jobs import JobKind, enqueue
+from apps.duplicates.job_kinds import SCAN
 
 ACTIVE = (Job.State.QUEUED, Job.State.RUNNING)
 LEAST_PERCENT = 2.0  # before that nobody can say how long it takes
@@ -33,14 +34,14 @@ def scan_start(*, title: str = "") -> tuple[Job, bool]:
     """Match every ready video again: (job, whether it is new). Two scans at once would do the same work twice."""
     with transaction.atomic():
         take_turns(SCANS)
-        running = Job.objects.filter(kind=JobKind.SCAN, state__in=ACTIVE, cancel_requested=False).first()
+        running = Job.objects.filter(kind=SCAN.name, state__in=ACTIVE, cancel_requested=False).first()
         if running is not None:
             return running, False
-        return enqueue(kind=JobKind.SCAN, title=title), True
+        return enqueue(kind=SCAN, title=title), True
 
 
 def scan_latest(*, now: datetime | None = None) -> Scan | None:
-    job = Job.objects.filter(kind=JobKind.SCAN).order_by("-created_at").first()
+    job = Job.objects.filter(kind=SCAN.name).order_by("-created_at").first()
     return scan_of(job, now=now) if job is not None else None
 
 

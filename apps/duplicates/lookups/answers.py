@@ -8,13 +8,13 @@ from uuid import UUID
 
 from django.urls import reverse
 
-from apps.core.models import Job
+from apps.core.selectors import job_latest
 from apps.duplicates.groups.matches import FoundMatch
+from apps.duplicates.job_kinds import LOOKUP
 from apps.duplicates.lookups.notes import INSTEAD, note_message
 from apps.duplicates.models import Lookup, Relation
 from apps.duplicates.wording import OURS, SPAN, YOURS, look_words, overall_words, query_words
 from apps.videos.models import Video
-from vsearch.jobs import JobKind
 
 
 def answer_matches(
@@ -97,7 +97,7 @@ def lookup_answer(lookup: Lookup, *, with_paths: bool = True) -> dict[str, Any]:
             )
             told = {**match["video"], "title": video.title, "path": path}
             matches.append({**match, "video": told, "picture_url": picture})
-    job = Job.objects.filter(kind=JobKind.LOOKUP, subject_id=lookup.id).order_by("-created_at").first()
+    job = job_latest(kind=LOOKUP, subject_id=lookup.id)
     done = lookup.state == Lookup.State.DONE
     return {
         "id": str(lookup.id),

@@ -13,12 +13,13 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.core.exceptions import Conflict, InvalidInput, NotFound
+from apps.core.jobs import enqueue
 from apps.core.timespan import timecode
+from apps.duplicates.job_kinds import LOOKUP
 from apps.duplicates.lookups.files import lookups_folder
 from apps.duplicates.models import Lookup
 from apps.videos.models import Video
 from apps.videos.storage import extension_of, move_into
-from vsearch.jobs import JobKind, enqueue
 
 MIN_SPAN_SECONDS = 2.0
 END_SLACK_SECONDS = 1.0  # people type whole seconds, videos end between them
@@ -68,7 +69,7 @@ def lookup_create(
         lookup.path = str(lookups_folder() / f"{lookup.id}{extension_of(lookup.file_name)}")
     with transaction.atomic():
         lookup.save(force_insert=True)
-        enqueue(kind=JobKind.LOOKUP, subject_id=lookup.id, title=lookup.file_name)
+        enqueue(kind=LOOKUP, subject_id=lookup.id, title=lookup.file_name)
         if path is not None:
             # Before the commit: the worker that sees the row finds the file.
             move_into(Path(path), Path(lookup.path))

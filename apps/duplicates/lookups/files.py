@@ -15,7 +15,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.core.exceptions import Conflict, Expired, NotFound
-from apps.core.services import jobs_drop
+from apps.core.jobs import jobs_drop
 from apps.duplicates.models import Lookup
 from apps.videos.models import Video
 from apps.videos.registration import video_register

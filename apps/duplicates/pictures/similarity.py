@@ -9,9 +9,11 @@ from uuid import UUID
 from django.db import transaction
 
 from apps.core.exceptions import NotFound
+from apps.core.jobs import enqueue
 from apps.core.models import Job
+from apps.core.selectors import job_latest
+from apps.duplicates.job_kinds import PICTURE
 from apps.duplicates.models import MatrixPicture, VideoMatch
-from vsearch.jobs import JobKind, enqueue
 
 FAILED = "The picture could not be drawn. Try again."
 
@@ -53,7 +55,7 @@ def pair_picture_ask(*, match_id: UUID) -> MatrixPicture:
         picture, _ = MatrixPicture.objects.get_or_create(match=match)
         job = picture_job(picture)
         if not picture.png and (job is None or not job.active):
-            enqueue(kind=JobKind.PICTURE, subject_id=picture.id, title=str(match)[:200])
+            enqueue(kind=PICTURE, subject_id=picture.id, title=str(match)[:200])
     return picture
 
 
@@ -65,7 +67,7 @@ def pair_picture_store(*, picture_id: UUID, drawn: Drawn) -> None:
 
 def picture_job(picture: MatrixPicture) -> Job | None:
     """The latest job that draws it."""
-    return Job.objects.filter(kind=JobKind.PICTURE, subject_id=picture.id).order_by("-created_at").first()
+    return job_latest(kind=PICTURE, subject_id=picture.id)
 
 
 def lookup_picture_get(*, lookup_id: UUID, video_id: UUID) -> MatrixPicture:

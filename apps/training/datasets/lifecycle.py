@@ -10,26 +10,24 @@ from pathlib import Path
 from typing import IO, Any
 from uuid import UUID
 
-from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
 
 from apps.accounts.permissions import may_administer
 from apps.core.exceptions import Conflict, InvalidInput, NotFound
-from apps.core.models import Job
+from apps.core.jobs import enqueue
+from apps.training.checks import disk_check
 from apps.training.datasets.captions import LIBRARY_TEXTS
+from apps.training.job_kinds import DATASET
 from apps.training.models import Dataset
-from vsearch.jobs import JobKind, enqueue
 
 State = Dataset.State
 
 MAX_FILE_BYTES = 512 * 1024**2
-NEEDED_BYTES = 1024**3  # a run writes cached embeddings, checkpoints and a candidate
 PROBLEMS_KEPT = 500
 NAME_LENGTH = 120
 MANIFEST_KEYS = 'a line is {"id": ..., "video": path or "frames": [paths], "captions": [...]}'
 CSV_COLUMNS = "the first line names the columns: video and caption, and if you like id, group and weight"
-CANCELLED = "Freezing was cancelled. Make the dataset again."
 
 
 def dataset_from_file(
@@ -118,43 +116,10 @@ def dataset_mark_frozen(
     )
 
 
-def dataset_mark_failed(
-    *, dataset_id: UUID, code: str, message: str, problems: Sequence[dict[str, Any]] | None = None
-) -> None:
-    changes: dict[str, Any] = {"state": State.FAILED, "failure_code": code, "failure": message}
-    if problems is not None:
-        changes["problems"] = list(problems[:PROBLEMS_KEPT])
-    Dataset.objects.filter(id=dataset_id, state=State.WAITING).update(**changes)
-
-
-def dataset_cancelled(job: Job) -> None:
-    """Hook of apps.core.services."""
-    if job.subject_id is not None:
-        dataset_mark_failed(dataset_id=job.subject_id, code="cancelled", message=CANCELLED)
-
-
-def dataset_retried(job: Job) -> None:
-    """Hook of apps.core.services."""
-    failed = Dataset.objects.filter(state=State.FAILED, id__in=[job.subject_id] if job.subject_id else [])
-    if not failed.update(state=State.WAITING, failure="", failure_code="", problems=[]):
-        raise Conflict("The dataset was deleted or is frozen already.")
-
-
-def disk_check() -> None:
-    """Conflict unless the data directory has room for a run."""
-    folder = Path(settings.DATA_DIR)
-    free = shutil.disk_usage(folder if folder.exists() else folder.parent).free
-    if free < NEEDED_BYTES:
-        raise Conflict(
-            f"The server's disk has {free / 1024**2:.0f} MB left and training needs {NEEDED_BYTES / 1024**2:.0f} MB. "
-            "Free some space, then try again."
-        )
-
-
 def _enqueued(dataset: Dataset) -> Dataset:
     with transaction.atomic():
         dataset.save(force_insert=True)
-        dataset.job = enqueue(kind=JobKind.DATASET, subject_id=dataset.id, title=dataset.name)
+        dataset.job = enqueue(kind=DATASET, subject_id=dataset.id, title=dataset.name)
         dataset.save(update_fields=["job"])
     return dataset
 

@@ -15,12 +15,13 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from apps.core.exceptions import Conflict, InvalidInput, NotFound
+from apps.core.jobs import enqueue
 from apps.core.models import Job
+from apps.embeddings.job_kinds import MODEL_INSTALL
 from apps.embeddings.model_versions import model_version_lacks_videos, model_version_promote
 from apps.embeddings.models import ModelVersion
 from apps.embeddings.selectors import model_version_serving
 from apps.training.models import EvaluationReport, PromotionDecision, TrainingRun
-from vsearch.jobs import JobKind, enqueue
 
 Action = PromotionDecision.Action
 SHORTEST_NOTE = 10  # characters: "because" is no reason
@@ -144,12 +145,12 @@ def _switch(
         **facts,
     )
     waiting = Job.objects.filter(
-        kind=JobKind.MODEL_INSTALL, subject_id=version.id, state__in=[Job.State.QUEUED, Job.State.RUNNING]
+        kind=MODEL_INSTALL.name, subject_id=version.id, state__in=[Job.State.QUEUED, Job.State.RUNNING]
     ).first()
     if waiting is not None:
         return Promoted(version, decision, waiting)
     if model_version_lacks_videos(version=version):
-        job = enqueue(kind=JobKind.MODEL_INSTALL, subject_id=version.id, title=f"{version}, then it serves")
+        job = enqueue(kind=MODEL_INSTALL, subject_id=version.id, title=f"{version}, then it serves")
         return Promoted(version, decision, job)
     return Promoted(model_version_promote(version_id=version.id), decision, None)
 

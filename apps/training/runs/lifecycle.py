@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -12,21 +11,18 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
-from apps.core.exceptions import Conflict, InvalidInput, NotFound
+from apps.core.exceptions import Conflict, NotFound
+from apps.core.jobs import enqueue, job_cancel, job_retry
 from apps.core.models import Job
-from apps.core.services import job_cancel, job_retry
 from apps.embeddings.models import ModelVersion
 from apps.embeddings.selectors import model_version_serving
-from apps.training.datasets.lifecycle import disk_check
+from apps.training.checks import base_check, dataset_check, disk_check, run_check
+from apps.training.job_kinds import CANDIDATE, TRAIN, train_retried
 from apps.training.models import Dataset, TrainingRun
 from apps.training.runs.estimate import estimate_seconds
 from apps.training.runs.recipes import recipe_check, recipe_preset
-from vsearch.jobs import JobKind, enqueue
 
 State = TrainingRun.State
-USABLE = {ModelVersion.State.READY, ModelVersion.State.SERVING}
-MIN_GROUPS = 2
-STOPPED = "Stopped by a person. Resume it and it goes on from its last checkpoint."
 PROBLEMS_KEPT = 500
 
 
@@ -56,20 +52,6 @@ def run_create(
     )
 
 
-def dataset_check(dataset: Dataset) -> None:
-    """Conflict or InvalidInput when a run with it cannot succeed."""
-    if dataset.state == Dataset.State.WAITING:
-        raise Conflict("The dataset is still being frozen; wait a moment.", field="dataset")
-    if dataset.state == Dataset.State.FAILED:
-        raise Conflict(f"The dataset cannot be used: {dataset.failure}", field="dataset")
-    if not dataset.counts.get("items") or not dataset.counts.get("captions"):
-        raise InvalidInput("The dataset is empty: there is nothing to learn from.", field="dataset")
-    if dataset.counts.get("groups", 0) < MIN_GROUPS:
-        raise InvalidInput("The whole dataset is of one source: there is nothing to tell apart.", field="dataset")
-    if not Path(dataset.path).is_file():
-        raise Conflict("The files of the dataset are gone. Make it again.", field="dataset")
-
-
 def _base(base_id: UUID | None) -> ModelVersion:
     base = (
         ModelVersion.objects.filter(id=base_id).first()
@@ -82,18 +64,6 @@ def _base(base_id: UUID | None) -> ModelVersion:
     return base
 
 
-def base_check(base: ModelVersion) -> None:
-    """InvalidInput for a version that cannot be trained on."""
-    if base.role != ModelVersion.Role.SEMANTIC:
-        raise InvalidInput(f"{base} has no text tower: it finds copies, not words. Choose another.", field="base")
-    if base.state not in USABLE:
-        raise InvalidInput(f"{base} is {base.get_state_display()}; choose a version that is ready.", field="base")
-    if not base.folder or not Path(base.folder).is_dir():
-        raise InvalidInput(f"The files of {base} are gone. Install it again, or choose another.", field="base")
-    if not (Path(base.folder) / "text.onnx").is_file():
-        raise InvalidInput(f"{base} has no text tower (text.onnx is missing in its folder).", field="base")
-
-
 def run_start(*, run_id: UUID, person: User | None = None) -> TrainingRun:
     """Queue a draft. Conflict when it is no draft any more, or the disk is full."""
     disk_check()
@@ -101,14 +71,11 @@ def run_start(*, run_id: UUID, person: User | None = None) -> TrainingRun:
         run = _locked(run_id)
         if run.state != State.DRAFT:
             raise Conflict(f"This run is {run.get_state_display()}; only one that was not started can be started.")
-        dataset_check(run.dataset)
-        if run.base is None:
-            raise Conflict("The base model was deleted. Make a new run with another.")
-        base_check(run.base)
+        run_check(run)
         run.folder.mkdir(parents=True, exist_ok=True)
         run.state, run.started_at = State.QUEUED, timezone.now()
         run.started_by = person or run.started_by
-        run.job = enqueue(kind=JobKind.TRAIN, subject_id=run.id, title=str(run))
+        run.job = enqueue(kind=TRAIN, subject_id=run.id, title=str(run))
         run.save(update_fields=["state", "started_at", "started_by", "job", "updated_at"])
         return run
 
@@ -137,8 +104,8 @@ def run_resume(*, run_id: UUID) -> TrainingRun:
         elif job is not None and job.active:
             raise Conflict("The run is just being stopped; try again in a moment.")
         else:
-            _queue_again(run)
-            run.job = enqueue(kind=JobKind.TRAIN, subject_id=run.id, title=str(run))
+            train_retried(run.id)
+            run.job = enqueue(kind=TRAIN, subject_id=run.id, title=str(run))
             run.save(update_fields=["job"])
     run.refresh_from_db()
     return run
@@ -199,73 +166,14 @@ def run_mark_done(
     _evaluation_queue(run)
 
 
-def run_mark_stopped(*, run_id: UUID) -> None:
-    TrainingRun.objects.filter(id=run_id, state__in=[State.QUEUED, State.RUNNING]).update(
-        state=State.STOPPED, reason_code="stopped", reason=STOPPED, finished_at=timezone.now()
-    )
-
-
-def run_mark_failed(*, run_id: UUID, code: str, message: str) -> None:
-    TrainingRun.objects.filter(id=run_id, state__in=[State.QUEUED, State.RUNNING]).update(
-        state=State.FAILED, reason_code=code, reason=message, finished_at=timezone.now()
-    )
-
-
 def candidate_mark_building(*, run_id: UUID) -> None:
     """The candidate is being indexed; until that ends it may not serve."""
     idle = [ModelVersion.State.READY, ModelVersion.State.FAILED]
-    _candidate_state(run_id, idle, ModelVersion.State.BUILDING)
-
-
-def candidate_mark_idle(*, run_id: UUID) -> None:
-    """Indexing and evaluation ended, well or not: the version stands by. The report says whether it may serve."""
-    _candidate_state(run_id, [ModelVersion.State.BUILDING], ModelVersion.State.READY)
-
-
-def _candidate_state(run_id: UUID, before: list[ModelVersion.State], after: str) -> None:
-    ModelVersion.objects.filter(training_run__id=run_id, state__in=before).update(state=after)
-
-
-def candidate_cancelled(job: Job) -> None:
-    """Hook of apps.core.services."""
-    if job.subject_id is not None:
-        candidate_mark_idle(run_id=job.subject_id)
-
-
-def candidate_retried(job: Job) -> None:
-    """Hook of apps.core.services."""
-    run = TrainingRun.objects.filter(id=job.subject_id).first() if job.subject_id else None
-    if run is None or run.candidate_id is None:
-        raise Conflict("The candidate or its run was deleted.")
-
-
-def train_cancelled(job: Job) -> None:
-    """Hook of apps.core.services: stopped before a worker took it."""
-    if job.subject_id is not None:
-        run_mark_stopped(run_id=job.subject_id)
-
-
-def train_retried(job: Job) -> None:
-    """Hook of apps.core.services: a stopped or failed run goes on."""
-    run = TrainingRun.objects.filter(id=job.subject_id).first() if job.subject_id else None
-    if run is None:
-        raise Conflict("The run was deleted.")
-    if run.state == State.DONE:
-        raise Conflict("The run is done; there is nothing to resume.")
-    _queue_again(run)
-
-
-def _queue_again(run: TrainingRun) -> None:
-    dataset_check(run.dataset)
-    if run.base is None:
-        raise Conflict("The base model was deleted. Make a new run with another.")
-    base_check(run.base)
-    run.state, run.reason, run.reason_code, run.finished_at = State.QUEUED, "", "", None
-    run.save(update_fields=["state", "reason", "reason_code", "finished_at", "updated_at"])
+    ModelVersion.objects.filter(training_run__id=run_id, state__in=idle).update(state=ModelVersion.State.BUILDING)
 
 
 def _evaluation_queue(run: TrainingRun) -> TrainingRun:
-    run.candidate_job = enqueue(kind=JobKind.CANDIDATE, subject_id=run.id, title=str(run))
+    run.candidate_job = enqueue(kind=CANDIDATE, subject_id=run.id, title=str(run))
     run.save(update_fields=["candidate_job", "updated_at"])
     return run
 

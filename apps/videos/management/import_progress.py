@@ -9,8 +9,8 @@ from uuid import UUID
 
 from apps.core.models import Job
 from apps.core.timespan import timecode
+from apps.videos.job_kinds import INGEST
 from apps.videos.models import Video
-from vsearch.jobs import JobKind
 
 LOOK_SECONDS = 0.5
 LINE_SECONDS = 10.0  # between lines in a log; a terminal line is renewed at every look
@@ -39,7 +39,7 @@ class Progress:
             self._out.write("\r\033[K", ending="")
 
     def _show(self, done: int, total: int, video_ids: list[UUID]) -> None:
-        running = list(Job.objects.filter(kind=JobKind.INGEST, subject_id__in=video_ids, state=Job.State.RUNNING)[:3])
+        running = list(Job.objects.filter(kind=INGEST.name, subject_id__in=video_ids, state=Job.State.RUNNING)[:3])
         now = time.monotonic()
         if running:
             self._last_life, self._warned = now, False

@@ -18,10 +18,10 @@ from apps.accounts.people import signed_in
 from apps.accounts.permissions import look_required, upload_required
 from apps.core.exceptions import InvalidInput
 from apps.core.models import Job
+from apps.videos.job_kinds import INGEST
 from apps.videos.models import Tag, Video
 from apps.videos.selectors import SORTS, STATES, VideoFilters, filters_from, may_edit, video_list
 from apps.videos.storage import VIDEO_EXTENSIONS
-from vsearch.jobs import JobKind
 
 VIDEOS_A_PAGE = 48
 TAGS_OFFERED = 200
@@ -63,7 +63,7 @@ def video_cards(videos: Iterable[Video], *, person: User | None) -> list[VideoCa
     """One query more, and only when a video is unfinished."""
     videos = list(videos)
     waited = [video.id for video in videos if video.state in STATES["pending"]]
-    jobs = Job.objects.filter(kind=JobKind.INGEST, subject_id__in=waited).order_by("created_at") if waited else []
+    jobs = Job.objects.filter(kind=INGEST.name, subject_id__in=waited).order_by("created_at") if waited else []
     newest = {job.subject_id: job for job in jobs}
     return [VideoCard(video, newest.get(video.id), may_edit(person, video)) for video in videos]
 

@@ -14,13 +14,13 @@ from django.views.decorators.http import require_http_methods, require_safe
 from apps.accounts.people import signed_in
 from apps.accounts.permissions import look_required
 from apps.core.exceptions import NotFound, VSearchError
-from apps.core.models import Job
+from apps.core.selectors import job_latest
 from apps.videos.editing import video_delete
 from apps.videos.ingest import video_cancel, video_retry
+from apps.videos.job_kinds import INGEST, PROXY
 from apps.videos.models import Video
 from apps.videos.selectors import may_edit, video_get
 from apps.videos.subtitles import subtitle_cues
-from vsearch.jobs import JobKind
 
 CUES_SHOWN = 3000
 SHOTS_SHOWN = 500
@@ -81,8 +81,7 @@ def _video_or_404(video_id: UUID) -> Video:
 def _progress(video: Video) -> dict[str, Any]:
     """``job`` is the work that people wait for; ``unfinished``: asking again will tell more."""
     converting = video.state == Video.State.READY and video.needs_proxy and not video.has_proxy
-    kind = JobKind.PROXY if converting else JobKind.INGEST
-    job = Job.objects.filter(subject_id=video.id, kind=kind).order_by("-created_at").first()
+    job = job_latest(kind=PROXY if converting else INGEST, subject_id=video.id)
     indexing = video.state not in {Video.State.READY, Video.State.FAILED}
     active = job is not None and job.active
     return {

@@ -6,43 +6,45 @@ from uuid import UUID, uuid4
 import pytest
 from django.utils import timezone
 from kombu.exceptions import OperationalError
-from pytest_django import DjangoAssertNumQueries, DjangoCaptureOnCommitCallbacks
+from pytest_django import DjangoAssertNumQueries, DjangoCaptureOnCommitCallbacks, Settings
 
-from apps.core import services
+from apps.core import jobs
 from apps.core.exceptions import Conflict, NotFound
+from apps.core.jobs import JobKind, enqueue, job_cancel, job_kind, job_retry, jobs_drop, sweep
 from apps.core.models import Job
 from apps.core.selectors import JobTiles, job_list, job_tiles
-from apps.core.services import SubjectHooks, job_cancel, job_retry, jobs_drop
+from apps.duplicates.job_kinds import SCAN
 from vsearch.celery import app
-from vsearch.jobs import JobKind, enqueue
 
 pytestmark = pytest.mark.django_db
 S = Job.State
 
 
 def job(state: str, **fields: object) -> Job:
-    return Job.objects.create(**{"kind": JobKind.SCAN, "state": state, **fields})
+    return Job.objects.create(**{"kind": "scan", "state": state, **fields})
 
 
 @pytest.fixture
 def heard(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What the subject of a match job was told."""
-    told: list[str] = []
-    hooks = SubjectHooks(on_cancel=lambda _: told.append("cancelled"), on_retry=lambda _: told.append("retried"))
-    monkeypatch.setitem(services._hooks, JobKind.MATCH, hooks)
-    return told
+    """What the hooks of the kind "heard" heard."""
+    calls: list[str] = []
+    kind = JobKind(
+        "heard", "default", on_cancel=lambda _: calls.append("cancelled"), on_retry=lambda _: calls.append("retried")
+    )
+    monkeypatch.setitem(jobs._kinds, kind.name, kind)
+    return calls
 
 
-def test_a_waiting_job_is_cancelled_at_once_and_its_subject_told(heard: list[str]) -> None:
-    waiting = job(S.QUEUED, kind=JobKind.MATCH)
+def test_a_waiting_job_is_cancelled_at_once_and_its_subject_with_it(heard: list[str]) -> None:
+    waiting = job(S.QUEUED, kind="heard", subject_id=uuid4())
     assert job_cancel(job_id=waiting.id).state == S.CANCELLED
     waiting.refresh_from_db()
     assert waiting.finished_at is not None
     assert heard == ["cancelled"]
 
 
-def test_a_running_job_is_asked_to_stop_and_its_worker_tells_the_subject(heard: list[str]) -> None:
-    running = job(S.RUNNING, kind=JobKind.MATCH, percent=30)
+def test_a_running_job_is_asked_to_stop_and_its_worker_ends_it(heard: list[str]) -> None:
+    running = job(S.RUNNING, kind="heard", subject_id=uuid4(), percent=30)
     job_cancel(job_id=running.id)
     running.refresh_from_db()
     assert (running.state, running.cancel_requested, running.percent) == (S.RUNNING, True, 30)
@@ -63,10 +65,10 @@ def test_retry_starts_over_and_publishes_on_commit(
     django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
 ) -> None:
     sent: list[UUID] = []
-    monkeypatch.setattr(services, "publish", lambda job_id, kind: sent.append(job_id))
+    monkeypatch.setattr(jobs, "publish", lambda job: sent.append(job.id))
     ended = job(
-        state, kind=JobKind.MATCH, attempts=3, percent=80, error="x", error_code="y", cancel_requested=True,
-        fencing_token=7, finished_at=timezone.now(),
+        state, kind="heard", subject_id=uuid4(), attempts=3, percent=80, error="x", error_code="y",
+        cancel_requested=True, fencing_token=7, finished_at=timezone.now(),
     )  # fmt: skip
     with django_capture_on_commit_callbacks(execute=True):
         again = job_retry(job_id=ended.id)
@@ -85,11 +87,11 @@ def test_only_what_failed_or_was_cancelled_is_tried_again(state: str) -> None:
 
 
 def test_a_subject_that_refuses_keeps_the_job_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_: Job) -> None:
+    def refuse(_: UUID) -> None:
         raise Conflict("The file is gone.")
 
-    monkeypatch.setitem(services._hooks, JobKind.SCAN, SubjectHooks(on_retry=refuse))
-    failed = job(S.FAILED)
+    monkeypatch.setitem(jobs._kinds, "refuses", JobKind("refuses", "default", on_retry=refuse))
+    failed = job(S.FAILED, kind="refuses", subject_id=uuid4())
     with pytest.raises(Conflict, match="gone"):
         job_retry(job_id=failed.id)
     failed.refresh_from_db()
@@ -127,11 +129,11 @@ def test_what_needs_attention_comes_first() -> None:
 
 def test_the_list_is_narrowed_by_state_kind_and_subject() -> None:
     subject = uuid4()
-    wanted = job(S.FAILED, kind=JobKind.PROXY, subject_id=subject)
-    job(S.FAILED, kind=JobKind.PROXY)
+    wanted = job(S.FAILED, kind="proxy", subject_id=subject)
+    job(S.FAILED, kind="proxy")
     job(S.FAILED, subject_id=subject)
-    job(S.DONE, kind=JobKind.PROXY, subject_id=subject)
-    assert list(job_list(state=S.FAILED, kind=JobKind.PROXY, subject_id=subject)) == [wanted]
+    job(S.DONE, kind="proxy", subject_id=subject)
+    assert list(job_list(state=S.FAILED, kind="proxy", subject_id=subject)) == [wanted]
 
 
 def test_tiles_count_in_one_query(django_assert_num_queries: DjangoAssertNumQueries) -> None:
@@ -149,6 +151,35 @@ def test_a_broker_that_is_down_loses_no_job(
 
     monkeypatch.setattr(app, "send_task", refuse)
     with django_capture_on_commit_callbacks(execute=True):
-        waiting = enqueue(kind=JobKind.SCAN)
+        waiting = enqueue(kind=SCAN)
     waiting.refresh_from_db()
     assert (waiting.state, waiting.published_at) == (S.QUEUED, None)
+
+
+def test_a_kind_is_declared_once() -> None:
+    with pytest.raises(ValueError, match="scan is declared already"):
+        job_kind("scan", queue="default")
+
+
+def test_a_lost_message_is_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[UUID] = []
+
+    def publish(waiting: Job) -> bool:
+        sent.append(waiting.id)
+        return True
+
+    monkeypatch.setattr(jobs, "publish", publish)
+    waiting = job(S.QUEUED)
+    sweep()
+    assert sent == []  # its own message may still be on the way
+    Job.objects.filter(id=waiting.id).update(created_at=timezone.now() - timedelta(seconds=10))
+    sweep()
+    assert sent == [waiting.id]
+
+
+def test_a_job_that_keeps_killing_its_worker_is_given_up(settings: Settings) -> None:
+    settings.JOB_MAX_ATTEMPTS = 2
+    lapsed = job(S.RUNNING, attempts=2, lease_until=timezone.now() - timedelta(seconds=1))
+    sweep()
+    lapsed.refresh_from_db()
+    assert (lapsed.state, lapsed.error_code) == (S.FAILED, "worker_died")

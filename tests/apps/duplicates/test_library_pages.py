@@ -14,17 +14,17 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apps.core.exceptions import InvalidInput
+from apps.core.jobs import enqueue, sweep
 from apps.core.models import Job
+from apps.duplicates.job_kinds import CLUSTERS, PICTURE, SCAN
 from apps.duplicates.library.clusters import ClusterParameters, cluster_run_create, parameters_from
 from apps.duplicates.library.scans import scan_latest, scan_start
 from apps.duplicates.models import ClusterRun, DuplicateGroup, MatrixPicture, VideoMatch
 from tests.apps.duplicates.library import groups, ids, make_version, make_video
 from tests.apps.duplicates.planted import edited, planted_video, random_frames
-from vsearch.jobs import JobKind, enqueue
 from worker.tasks import clusters as cluster_task
 from worker.tasks import matching
 from worker.tasks import pictures as picture_task
-from worker.tasks.running import sweep
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("job_in_this_transaction")]
 
@@ -48,7 +48,7 @@ def pair():
     source = random_frames(1, 30)
     videos = [planted_video(version, "one", source), planted_video(version, "other", edited(source, 2))]
     planted_video(version, "stranger", random_frames(9, 30))
-    matching.scan(str(enqueue(kind=JobKind.SCAN).id))
+    matching.scan(str(enqueue(kind=SCAN).id))
     return videos
 
 
@@ -159,7 +159,7 @@ def test_the_picture_of_a_pair_is_drawn_when_somebody_asks_and_once(client, admi
     for _ in range(2):
         waiting = client.post(address, headers={"HX-Request": "true"}).content.decode()
         assert 'hx-trigger="every 1s"' in waiting
-    job = Job.objects.get(kind=JobKind.PICTURE)
+    job = Job.objects.get(kind=PICTURE.name)
     picture_task.picture(str(job.id))
     page = client.get(address).content.decode()
     assert "every 1s" not in page
@@ -167,17 +167,17 @@ def test_the_picture_of_a_pair_is_drawn_when_somebody_asks_and_once(client, admi
     png = client.get(reverse("duplicates:pair_picture_png", args=[match.id]))
     assert png.content[:4] == b"\x89PNG"
     client.post(address)
-    assert Job.objects.filter(kind=JobKind.PICTURE).count() == 1
+    assert Job.objects.filter(kind=PICTURE.name).count() == 1
 
 
 def test_a_picture_that_failed_can_be_asked_for_again_and_goes_with_its_match(client, admin, pair):
     match = VideoMatch.objects.get()
     address = reverse("duplicates:pair_picture", args=[match.id])
     client.post(address)
-    Job.objects.filter(kind=JobKind.PICTURE).update(state=Job.State.FAILED, error="It broke.")
+    Job.objects.filter(kind=PICTURE.name).update(state=Job.State.FAILED, error="It broke.")
     assert "It broke." in client.get(address).content.decode()
     client.post(address)
-    assert Job.objects.filter(kind=JobKind.PICTURE, state=Job.State.QUEUED).count() == 1
+    assert Job.objects.filter(kind=PICTURE.name, state=Job.State.QUEUED).count() == 1
     match.delete()
     assert not MatrixPicture.objects.exists()
     assert client.get(address).status_code == 404
@@ -194,7 +194,7 @@ def test_pictures_of_pairs_are_for_reviewers(client, pair):
 
 def explored(**parameters) -> ClusterRun:
     run = cluster_run_create(parameters=ClusterParameters(**parameters))
-    cluster_task.clusters(str(Job.objects.get(kind=JobKind.CLUSTERS, subject_id=run.id).id))
+    cluster_task.clusters(str(Job.objects.get(kind=CLUSTERS.name, subject_id=run.id).id))
     run.refresh_from_db()
     return run
 
@@ -265,7 +265,7 @@ def test_the_page_runs_a_job_and_lists_clusters_with_pictures_as_exploratory(cli
     run = ClusterRun.objects.get()
     assert started["Location"] == reverse("duplicates:cluster_run", args=[run.id])
     assert "Waiting for a worker" in client.get(started["Location"]).content.decode()
-    cluster_task.clusters(str(Job.objects.get(kind=JobKind.CLUSTERS).id))
+    cluster_task.clusters(str(Job.objects.get(kind=CLUSTERS.name).id))
     page = client.get(started["Location"]).content.decode()
     assert "Exploratory." in page
     assert "1 cluster among 3 videos; 1 in none of them." in page

@@ -11,8 +11,8 @@ from django.contrib.auth import get_user_model
 from django.utils import timezone
 
 from apps.core.exceptions import Conflict, InvalidInput, NotFound
+from apps.core.jobs import job_cancel
 from apps.core.models import Job
-from apps.core.services import job_cancel
 from apps.duplicates.lookups.answers import lookup_answer
 from apps.duplicates.lookups.asking import lookup_create
 from apps.duplicates.lookups.files import lookup_add_to_library, lookups_expire, lookups_folder

@@ -3,14 +3,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from apps.core.jobs import JobKind, enqueue
 from apps.core.models import Job
 from apps.duplicates.groups.rebuild import groups_rebuild
+from apps.duplicates.job_kinds import MATCH, SCAN
 from apps.duplicates.models import DuplicateGroup, VideoMatch
 from apps.duplicates.review.decisions import group_dismiss
 from apps.embeddings.models import ModelVersion
 from tests.apps.duplicates.library import groups, ids, make_version
 from tests.apps.duplicates.planted import edited, planted_video, random_frames, store
-from vsearch.jobs import JobKind, enqueue
 from worker.tasks import matching
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("job_in_this_transaction")]
@@ -18,7 +19,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("job_in_this_transa
 
 def run_job(kind: JobKind, subject=None) -> Job:
     job = enqueue(kind=kind, subject_id=subject.id if subject else None)
-    task = {JobKind.MATCH: matching.match, JobKind.SCAN: matching.scan}[kind]
+    task = {MATCH: matching.match, SCAN: matching.scan}[kind]
     task(str(job.id))
     job.refresh_from_db()
     return job
@@ -33,7 +34,7 @@ def test_a_copied_span_is_found_with_both_time_ranges():
     for seed in range(5):
         planted_video(version, f"other {seed}", random_frames(100 + seed, 40))
 
-    job = run_job(JobKind.MATCH, query)
+    job = run_job(MATCH, query)
 
     assert job.state == "done"
     row = VideoMatch.objects.get()
@@ -75,7 +76,7 @@ def test_unrelated_videos_make_no_match():
     version = make_version()
     videos = [planted_video(version, f"video {seed}", random_frames(seed, 60)) for seed in range(12)]
     for video in videos:
-        run_job(JobKind.MATCH, video)
+        run_job(MATCH, video)
     assert not VideoMatch.objects.exists()
     assert not DuplicateGroup.objects.exists()
 
@@ -86,8 +87,8 @@ def test_a_re_encoded_video_and_an_excerpt_get_their_relations():
     original = planted_video(version, "original", source)
     copy = planted_video(version, "copy", edited(source, 2))
     excerpt = planted_video(version, "excerpt", edited(source[20:35], 3))
-    run_job(JobKind.MATCH, copy)
-    run_job(JobKind.MATCH, excerpt)
+    run_job(MATCH, copy)
+    run_job(MATCH, excerpt)
 
     kinds = {members: group.kind for members, group in groups().items()}
     assert kinds == {ids(original, copy): "copies", ids(original, excerpt): "contains", ids(copy, excerpt): "contains"}
@@ -100,9 +101,9 @@ def test_a_mirrored_copy_is_found_from_either_side():
     plain, flipped = random_frames(1, 30), random_frames(2, 30)
     original = planted_video(version, "original", plain, mirrored=flipped)
     mirrored = planted_video(version, "mirrored", edited(flipped, 3))  # has no file of mirrored descriptors
-    run_job(JobKind.MATCH, original)
+    run_job(MATCH, original)
     assert VideoMatch.objects.get().mirrored
-    run_job(JobKind.MATCH, mirrored)
+    run_job(MATCH, mirrored)
     assert VideoMatch.objects.get().mirrored
 
 
@@ -114,7 +115,7 @@ def test_a_frame_without_information_never_votes():
     from apps.embeddings.models import FrameEmbedding
 
     FrameEmbedding.objects.filter(video__in=[one, other], ordinal__lt=10).update(informative=False)
-    run_job(JobKind.MATCH, one)
+    run_job(MATCH, one)
     assert not VideoMatch.objects.exists()
 
 
@@ -123,7 +124,7 @@ def test_matching_twice_leaves_one_match_and_one_group():
     source = random_frames(1, 30)
     one, other = planted_video(version, "one", source), planted_video(version, "other", edited(source, 2))
     for video in (one, other, one):
-        run_job(JobKind.MATCH, video)
+        run_job(MATCH, video)
     assert VideoMatch.objects.count() == 1
     assert list(groups()) == [ids(one, other)]
 
@@ -141,7 +142,7 @@ def test_a_scan_goes_on_where_it_stopped(monkeypatch):
 
     monkeypatch.setattr(matching, "match_video", watched)
     monkeypatch.setattr(matching, "SLICE_SECONDS", 0.0)
-    job = enqueue(kind=JobKind.SCAN)
+    job = enqueue(kind=SCAN)
     for _ in range(6):
         matching.scan(str(job.id))
         job.refresh_from_db()
@@ -157,14 +158,14 @@ def test_a_dismissed_pair_stays_away_after_a_full_scan_with_another_model():
     old = make_version()
     source = random_frames(1, 30)
     one, other = planted_video(old, "one", source), planted_video(old, "other", edited(source, 2))
-    run_job(JobKind.SCAN)
+    run_job(SCAN)
     group_dismiss(group_id=groups()[ids(one, other)].id, reviewer=None)
 
     ModelVersion.objects.filter(id=old.id).update(state=ModelVersion.State.READY)
     new, again = make_version(name="new"), random_frames(50, 30)
     store(new, one, again)
     store(new, other, edited(again, 51))
-    run_job(JobKind.SCAN)
+    run_job(SCAN)
 
     assert VideoMatch.objects.get().model_version == new
     assert {group.state for group in groups().values()} == {"dismissed"}

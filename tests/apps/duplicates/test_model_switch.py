@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from apps.core.jobs import enqueue
+from apps.duplicates.job_kinds import SCAN
 from apps.duplicates.models import DuplicateGroup, VideoMatch
 from apps.duplicates.review.decisions import group_confirm, group_dismiss
 from apps.embeddings.model_versions import model_version_promote, model_version_register
 from apps.embeddings.models import ModelVersion
 from tests.apps.duplicates.library import groups, ids
 from tests.apps.duplicates.planted import DIM, edited, planted_video, random_frames, store
-from vsearch.jobs import JobKind, enqueue
 from worker.tasks import matching
 from worker.types import EmbedderSpec
 
@@ -22,7 +23,7 @@ def registered(name: str) -> ModelVersion:
 
 
 def scanned() -> None:
-    matching.scan(str(enqueue(kind=JobKind.SCAN).id))
+    matching.scan(str(enqueue(kind=SCAN).id))
 
 
 def test_verdicts_survive_the_switch_to_another_copy_model_and_back():

@@ -12,14 +12,15 @@ import pytest
 from django.conf import settings
 
 from apps.core.exceptions import Conflict, InvalidInput, NotFound
+from apps.core.jobs import job_cancel, job_retry
 from apps.core.models import Job
-from apps.core.services import job_cancel, job_retry
 from apps.training.datasets.lifecycle import (
     dataset_delete,
     dataset_from_feedback,
     dataset_from_file,
     dataset_from_library,
 )
+from apps.training.job_kinds import train_failed
 from apps.training.models import Dataset, TrainingRun
 from apps.training.runs.lifecycle import (
     candidate_mark_building,
@@ -27,7 +28,6 @@ from apps.training.runs.lifecycle import (
     run_delete,
     run_evaluate,
     run_mark_done,
-    run_mark_failed,
     run_resume,
     run_start,
     run_stop,
@@ -192,7 +192,7 @@ def test_a_run_goes_from_draft_to_queue_to_stopped_and_back() -> None:
 
 def test_a_failed_run_can_be_resumed_unless_its_data_is_gone() -> None:
     run = run_start(run_id=draft().id)
-    run_mark_failed(run_id=run.id, code="no_gpu", message="no GPU")
+    train_failed(run.id, "no_gpu", "no GPU")
     Job.objects.filter(id=run.job_id).update(state="failed")
     Path(run.dataset.path).unlink()
     with pytest.raises(Conflict, match="gone"):

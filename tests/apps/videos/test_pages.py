@@ -9,10 +9,10 @@ from django.test import Client
 from pytest_django import Settings
 
 from apps.core.models import Job
+from apps.videos.job_kinds import PROXY
 from apps.videos.models import Shot, TextSegment, Video
 from apps.videos.subtitles import Cue, as_webvtt
 from tests.apps.people import imported, user
-from vsearch.jobs import JobKind
 
 pytestmark = pytest.mark.django_db
 
@@ -104,7 +104,7 @@ def test_a_failed_video_says_why_and_offers_a_retry_to_those_who_may(client: Cli
 
 def test_a_file_that_browsers_cannot_play_waits_for_its_conversion(viewer: Client, video: Video) -> None:
     change(video, needs_proxy=True)
-    job = Job.objects.create(kind=JobKind.PROXY, subject_id=video.id, state="running", percent=30.0)
+    job = Job.objects.create(kind=PROXY.name, subject_id=video.id, state="running", percent=30.0)
     page = shown(viewer, video)
     assert "Being converted for the browser" in page
     assert "<video" not in page

@@ -14,11 +14,11 @@ from apps.core.exceptions import Conflict, InvalidInput, NotFound
 from apps.core.models import Job
 from apps.videos import registration
 from apps.videos.editing import video_delete, video_update
-from apps.videos.ingest import video_cancel, video_mark_failed, video_retry
+from apps.videos.ingest import video_cancel, video_retry
+from apps.videos.job_kinds import INGEST, ingest_failed
 from apps.videos.models import TextSegment, Video
 from apps.videos.registration import video_register
 from tests.apps.people import imported
-from vsearch.jobs import JobKind
 
 
 def upload(folder: Path, content: bytes = b"bytes", name: str = "beach_day.MP4") -> tuple[Video, bool]:
@@ -46,7 +46,7 @@ class TestRegister:
     def test_the_job_and_the_searchable_title_are_written_along(self, tmp_path: Path) -> None:
         video = imported(tmp_path, name="red_car.mp4", description="at night", tags=["Cars", "cars ", ""])
         job = Job.objects.get(subject_id=video.id)
-        assert (job.kind, job.state) == (JobKind.INGEST, Job.State.QUEUED)
+        assert (job.kind, job.state) == (INGEST.name, Job.State.QUEUED)
         texts = dict(TextSegment.objects.filter(video=video).values_list("source", "text"))
         assert texts == {"title": "red car", "description": "at night"}
         assert [tag.name for tag in video.tags.all()] == ["cars"]
@@ -61,7 +61,7 @@ class TestRegister:
     def test_a_failed_video_is_tried_again_by_an_upload_of_the_same_content(self, tmp_path: Path) -> None:
         video, _ = upload(tmp_path / "in")
         Job.objects.update(state=Job.State.FAILED, error="no")
-        video_mark_failed(video_id=video.id, code="damaged", message="It is damaged.")
+        ingest_failed(video_id=video.id, code="damaged", message="It is damaged.")
         assert not Path(video.path).exists()
         again, created = upload(tmp_path / "in")
         assert (again.id, created, again.state) == (video.id, False, Video.State.UPLOADED)
@@ -189,7 +189,7 @@ class TestLife:
 
     def test_retry_without_the_file_says_what_to_do(self, tmp_path: Path) -> None:
         video, _ = upload(tmp_path / "in")
-        video_mark_failed(video_id=video.id, code="damaged", message="It is damaged.")
+        ingest_failed(video_id=video.id, code="damaged", message="It is damaged.")
         with pytest.raises(Conflict, match="Upload a repaired copy"):
             video_retry(video_id=video.id)
 

@@ -15,8 +15,8 @@ import torch
 from PIL import Image
 from pytest_django import Settings
 
+from apps.core.jobs import job_cancel, job_retry
 from apps.core.models import Job
-from apps.core.services import job_cancel, job_retry
 from apps.embeddings.models import ClipEmbedding, ModelVersion
 from apps.embeddings.selectors import model_version_serving
 from apps.search.models import Feedback

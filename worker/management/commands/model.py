@@ -11,8 +11,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
 from apps.core.models import Job
+from apps.embeddings.job_kinds import MODEL_INSTALL
 from apps.embeddings.models import ModelVersion
-from vsearch.jobs import JobKind
 
 BAR = 30
 
@@ -61,14 +61,14 @@ class Command(BaseCommand):
 
     def _work_on(self, version: ModelVersion) -> None:
         """Index and switch in this process. If it dies, the sweeper hands the job to a worker."""
-        job = Job.objects.create(kind=JobKind.MODEL_INSTALL, subject_id=version.id, title=version.name)
+        job = Job.objects.create(kind=MODEL_INSTALL.name, subject_id=version.id, title=version.name)
         self._follow(job)
         job.refresh_from_db()
         if job.state == Job.State.FAILED:
             raise CommandError(job.error)
 
     def _follow(self, job: Job) -> None:
-        from worker.tasks.models import run_install
+        from worker.tasks.models import model_install
         from worker.tasks.running import shutting_down
 
         ended = threading.Event()
@@ -77,7 +77,7 @@ class Command(BaseCommand):
         bar.start()
         try:
             while Job.objects.filter(id=job.id, state=Job.State.QUEUED).exists() and not shutting_down.is_set():
-                run_install(str(job.id))
+                model_install(str(job.id))
         finally:
             signal.signal(signal.SIGINT, before)
             ended.set()

@@ -12,10 +12,11 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
+from apps.core.jobs import enqueue
+from apps.embeddings.job_kinds import MODEL_INSTALL
 from apps.embeddings.model_versions import model_version_promote, model_version_register
 from apps.embeddings.models import ModelVersion
 from apps.videos.models import Video
-from vsearch.jobs import JobKind, enqueue
 from worker.embedders.base import EmbedderError
 from worker.types import EmbedderSpec
 
@@ -53,7 +54,7 @@ def _make_serve(version: ModelVersion) -> str:
         return f"is kept beside {serving.name}, which serves"
     with transaction.atomic():
         ModelVersion.objects.filter(id=version.id).update(state=ModelVersion.State.BUILDING)
-        enqueue(kind=JobKind.MODEL_INSTALL, subject_id=version.id, title=f"new {version.name} model")
+        enqueue(kind=MODEL_INSTALL, subject_id=version.id, title=f"new {version.name} model")
     return "is newer than the serving one: the library is being indexed with it, then it serves"
 
 
@@ -113,5 +114,5 @@ class Command(BaseCommand):
             return
         with transaction.atomic():
             version = ModelVersion.objects.create(role="semantic", name=wanted)
-            enqueue(kind=JobKind.MODEL_INSTALL, subject_id=version.id, title=wanted)
+            enqueue(kind=MODEL_INSTALL, subject_id=version.id, title=wanted)
         self.stdout.write(f"semantic: {wanted} will be installed by the workers; see the jobs page")
