@@ -32,7 +32,7 @@ def step_once(size: str, batch: int, micro_batch: int, device_name: str) -> dict
     import torch
     from torch import Tensor, nn
 
-    from worker.training.grad_cache import Tower, backward, micro_batches
+    from worker.training.steps.grad_cache import Tower, backward, micro_batches
 
     width, layers = SIZES[size]
     device = torch.device(device_name)

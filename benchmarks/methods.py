@@ -36,12 +36,12 @@ from worker.evaluation.intervals import mean_interval
 from worker.evaluation.retrieval import CUTOFFS
 from worker.pretraining.imagesets import ImageRow
 from worker.pretraining.semantic.sentences import word_vectors
-from worker.training.epochs import run_epochs
-from worker.training.features import Features, ragged, save_arrays, starts_of
+from worker.training.data.features import Features, ragged, save_arrays, starts_of
+from worker.training.data.words import with_words
+from worker.training.head.encoder import MAX_WORDS, HeadEncoder, HeadModel
+from worker.training.loop.epochs import run_epochs
 from worker.training.losses import interaction
 from worker.training.recipe import Recipe
-from worker.training.tier_a import MAX_WORDS, CachedEncoder, HeadModel
-from worker.training.words import with_words
 
 log = logging.getLogger("methods")
 
@@ -132,7 +132,7 @@ def recipe_of(method: str, seed: int, epochs: int, batch: int) -> Recipe:
     return replace(plain, patience=epochs, frames=5, rate=1e-3, dropout=0.2, frame_dropout=0.1, mined=8, **further)
 
 
-def per_video(encoder: CachedEncoder, name: str, *, rerank: bool = False) -> np.ndarray:
+def per_video(encoder: HeadEncoder, name: str, *, rerank: bool = False) -> np.ndarray:
     """(N, 6): per video R@1, 5, 10 in per cent of its captions as queries, then of itself as a query.
 
     ``rerank``: similarities are the mean of the pooled one and DMAE's interaction of words and frames.
@@ -149,7 +149,7 @@ def per_video(encoder: CachedEncoder, name: str, *, rerank: bool = False) -> np.
 
 
 @torch.inference_mode()
-def word_similarity(encoder: CachedEncoder, name: str) -> np.ndarray:
+def word_similarity(encoder: HeadEncoder, name: str) -> np.ndarray:
     """(C, N) of DMAE's interaction."""
     part, head = encoder.parts[name], encoder.model.head.eval()
     assert part.words is not None and part.word_start is not None and part.word_weight is not None
@@ -170,7 +170,7 @@ def reranked(seeds: int, data: dict[str, Features], out: Path, epochs: int, batc
     results = []
     for seed in range(seeds):
         done = run(RERANKED, seed, data, out, epochs, batch)
-        encoder = CachedEncoder(
+        encoder = HeadEncoder(
             HeadModel(DualHead(INPUTS, INPUTS, DIM, "mean")), data, recipe_of(RERANKED, seed, epochs, batch)
         )
         encoder.model.load_state_dict(load_file(run_folder(RERANKED, seed, out) / "best.safetensors"))
@@ -197,7 +197,7 @@ def run(method: str, seed: int, data: dict[str, Features], out: Path, epochs: in
         parts = {name: replace(part, words=None) for name, part in parts.items()}
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
-    encoder = CachedEncoder(HeadModel(DualHead(INPUTS, INPUTS, DIM, recipe.pooling)), parts, recipe)
+    encoder = HeadEncoder(HeadModel(DualHead(INPUTS, INPUTS, DIM, recipe.pooling)), parts, recipe)
     began = time.monotonic()
     state = run_epochs(encoder, recipe, folder, {"recipe_sha256": recipe.sha256()}, lambda _: None, lambda: False)
     spent = time.monotonic() - began
@@ -211,12 +211,10 @@ def run(method: str, seed: int, data: dict[str, Features], out: Path, epochs: in
 
 def filtered(data: dict[str, Features], out: Path, epochs: int, batch: int, percentile: float) -> Features:
     """The train split without the pairs that a plain InfoNCE model (seed 0) finds least alike."""
-    from worker.training.filtering import filter_pairs
+    from worker.training.data.filtering import filter_pairs
 
     run("InfoNCE", 0, data, out, epochs, batch)
-    plain = CachedEncoder(
-        HeadModel(DualHead(INPUTS, INPUTS, DIM, "mean")), data, recipe_of("InfoNCE", 0, epochs, batch)
-    )
+    plain = HeadEncoder(HeadModel(DualHead(INPUTS, INPUTS, DIM, "mean")), data, recipe_of("InfoNCE", 0, epochs, batch))
     plain.model.load_state_dict(load_file(out / "InfoNCE-0" / "best.safetensors"))
     texts, videos = plain.vectors("train")
     part = data["train"]

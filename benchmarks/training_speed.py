@@ -17,14 +17,14 @@ import numpy as np
 import torch
 
 from worker.embedders.semantic.fine_tuned import DualHead
-from worker.training.epochs import StepObjective
-from worker.training.features import Features
-from worker.training.grad_cache import Tower, backward, micro_batches
+from worker.training.data.features import Features
+from worker.training.head.encoder import HeadEncoder, HeadModel
+from worker.training.loop.epochs import StepObjective
 from worker.training.losses import PairBatch, combined
-from worker.training.precision import DivergenceGuard, choose_device
 from worker.training.recipe import Recipe
-from worker.training.tier_a import CachedEncoder, HeadModel
-from worker.training.tier_b import open_tier_b
+from worker.training.steps.grad_cache import Tower, backward, micro_batches
+from worker.training.steps.precision import DivergenceGuard, choose_device
+from worker.training.towers.model import open_tower_model
 
 ROOT = Path(__file__).resolve().parent.parent
 DIM, FRAMES, WORDS = 256, 4, 10
@@ -67,7 +67,7 @@ def steps_a_second(step: Callable[[], None], seconds: float) -> float:
 
 def tier_a(losses: dict[str, float], batch: int, seconds: float) -> float:
     recipe = Recipe(name="speed", title="speed", tier="A", losses=losses, frames=FRAMES)
-    encoder = CachedEncoder(HeadModel(DualHead(DIM, DIM, DIM, "mean")), {"train": random_features(4 * batch)}, recipe)
+    encoder = HeadEncoder(HeadModel(DualHead(DIM, DIM, DIM, "mean")), {"train": random_features(4 * batch)}, recipe)
     optimizer = torch.optim.AdamW(encoder.parameter_groups(), lr=1e-4)  # type: ignore[arg-type]
     rng = np.random.default_rng(0)
 
@@ -83,7 +83,7 @@ def tier_a(losses: dict[str, float], batch: int, seconds: float) -> float:
 def tier_b(model: Path, losses: dict[str, float], batch: int, micro_batch: int, seconds: float) -> float:
     device = choose_device(needs_gpu=False)
     recipe = Recipe(name="speed", title="speed", tier="B", losses=losses, unfrozen_blocks=1, frames=FRAMES)
-    towers = open_tier_b(model, recipe, device)
+    towers = open_tower_model(model, recipe, device)
     optimizer = torch.optim.AdamW(towers.parameter_groups(recipe), lr=1e-4)
     rng = np.random.default_rng(0)
     clips = [[rng.integers(0, 255, (240, 320, 3), np.uint8) for _ in range(FRAMES)] for _ in range(batch)]

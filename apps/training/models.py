@@ -11,7 +11,7 @@ from apps.core.models import BaseModel, Job
 from apps.embeddings.models import ModelVersion
 
 MANIFEST, HELD_OUT = "manifest.jsonl", "held-out.jsonl"
-CURVE = Path("events") / "curve.jsonl"  # as worker.training.events writes it
+CURVE = Path("events") / "curve.jsonl"  # as worker.training.loop.events writes it
 
 
 class Dataset(BaseModel):

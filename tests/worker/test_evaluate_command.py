@@ -21,7 +21,7 @@ from worker.embedders.registry import load_semantic
 from worker.evaluation.directions import both_directions
 from worker.indexing.video import index_video
 from worker.training import measuring
-from worker.training.items import Item
+from worker.training.data.items import Item
 from worker.training.measuring import NothingMeasured, measure
 
 BUNDLED = Path(project.BASE_DIR) / "models" / "semantic"

@@ -17,8 +17,8 @@ from apps.training.datasets.references import References, Refused
 from apps.training.job_kinds import DATASET
 from apps.training.models import MANIFEST, Dataset
 from worker.tasks.running import JobFailed, RunningJob, task
-from worker.training.manifest import Item, ManifestError, Problem, read_manifest, require_trainable, write_manifest
-from worker.training.splits import frozen_splits, source_numbers
+from worker.training.data.manifest import Item, ManifestError, Problem, read_manifest, require_trainable, write_manifest
+from worker.training.data.splits import frozen_splits, source_numbers
 
 Line = dict[str, Any]
 NOTHING = {

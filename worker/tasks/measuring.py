@@ -22,8 +22,8 @@ from worker.embedders.base import Embedder
 from worker.evaluation.directions import BothDirections, QueryResults, both_directions
 from worker.evaluation.intervals import paired_gain, recall_sums, score_intervals
 from worker.tasks.running import JobFailed
-from worker.training.features import Features, extract
-from worker.training.manifest import Item, ManifestError, manifest_sha256, read_manifest
+from worker.training.data.features import Features, extract
+from worker.training.data.manifest import Item, ManifestError, manifest_sha256, read_manifest
 from worker.types import FloatArray
 
 GUARD_ITEMS = 2000  # more would only take time

@@ -28,9 +28,9 @@ from apps.training.runs.lifecycle import (
 from worker.tasks.running import JobFailed, JobInterrupted, JobStopped, RunningJob, task
 
 if TYPE_CHECKING:
-    from worker.training.epochs import Progress
-    from worker.training.loop import TrainingResult
+    from worker.training.loop.epochs import Progress
     from worker.training.recipe import Recipe
+    from worker.training.train import TrainingResult
 
 TRAIN_SHARE = 0.97  # of the job's progress
 
@@ -45,8 +45,9 @@ def train(job: RunningJob) -> None:
     run_mark_running(run_id=training.id)
     job.progress("checking", 0.0)
     from worker.embedders.base import EmbedderError
-    from worker.training import epochs, loop
+    from worker.training import train as training_loop
     from worker.training.errors import TrainingError
+    from worker.training.loop import epochs
     from worker.training.recipe import recipe_from
 
     manifest, base = Path(training.dataset.path), Path(training.base.folder)
@@ -55,13 +56,13 @@ def train(job: RunningJob) -> None:
         recipe = recipe_from(training.recipe)
         _base_check(training.base)
         _unchanged(manifest, training.dataset.sha256)
-        estimate = loop.check(manifest, recipe, base, training.folder)
+        estimate = training_loop.check(manifest, recipe, base, training.folder)
         run_mark_checked(
             run_id=training.id, seconds=estimate.seconds, items=estimate.items, captions=estimate.captions,
             problems=[asdict(problem) for problem in estimate.problems],
         )  # fmt: skip
         job.check()
-        result = loop.train(
+        result = training_loop.train(
             manifest, recipe, base, training.folder, report=_reporter(job, training), stopped=job.stopped
         )
         job.progress("registering", TRAIN_SHARE)
@@ -93,7 +94,7 @@ def _base_check(base: ModelVersion) -> None:
 
 
 def _unchanged(manifest: Path, sha256: str) -> None:
-    from worker.training.manifest import ManifestError, manifest_sha256, read_manifest
+    from worker.training.data.manifest import ManifestError, manifest_sha256, read_manifest
 
     try:
         items, problems = read_manifest(manifest)

@@ -16,11 +16,11 @@ import threading
 from pathlib import Path
 
 from worker.embedders.base import EmbedderError
-from worker.training.distributed import joined_world
-from worker.training.epochs import Progress, Stopped
 from worker.training.errors import TrainingError
-from worker.training.loop import train
+from worker.training.loop.epochs import Progress, Stopped
 from worker.training.recipe import Recipe, load_recipe, recipe_from
+from worker.training.steps.distributed import joined_world
+from worker.training.train import train
 
 
 def _tell(progress: Progress) -> None:

@@ -20,8 +20,8 @@ from worker.evaluation.directions import BothDirections, both_directions
 from worker.evaluation.intervals import score_intervals
 from worker.indexing.video import BATCH, index_video
 from worker.media.errors import MediaError
-from worker.training.items import Item, Problem
-from worker.training.splits import source_numbers
+from worker.training.data.items import Item, Problem
+from worker.training.data.splits import source_numbers
 from worker.types import ByteImage, FloatArray
 
 TEXT_BATCH = 128

@@ -12,10 +12,10 @@ import os
 import sys
 from pathlib import Path
 
-from worker.training.items import Fault, Item, ManifestError, Problem
-from worker.training.manifest import require_trainable, write_manifest
-from worker.training.manifest_lines import existing, plain, sound_captions
-from worker.training.source_formats import FORMATS, PICTURES, VIDEOS, Entry
+from worker.training.data.formats import FORMATS, PICTURES, VIDEOS, Entry
+from worker.training.data.items import Fault, Item, ManifestError, Problem
+from worker.training.data.manifest import require_trainable, write_manifest
+from worker.training.data.manifest_lines import existing, plain, sound_captions
 
 
 def read_source(

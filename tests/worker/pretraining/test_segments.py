@@ -16,7 +16,7 @@ from worker.detection.spd import SpdNet
 from worker.pretraining.segments import keyframes, spd
 from worker.pretraining.segments.footage import FPS, Bank, edited_shot, pan
 from worker.pretraining.segments.spd_data import MadeUpTrack, compose, thin
-from worker.training.checkpoint import load_checkpoint
+from worker.training.loop.checkpoint import load_checkpoint
 
 
 @pytest.fixture

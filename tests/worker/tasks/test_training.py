@@ -223,7 +223,7 @@ def test_a_stopped_run_keeps_its_checkpoint_and_goes_on(
     versions: Versions,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from worker.training import loop
+    from worker.training import train as loop
 
     run = started(versions[0], tmp_path, epochs=4, patience=4)
     real = loop.train

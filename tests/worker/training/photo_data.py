@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from worker.training.manifest import Item, write_manifest
+from worker.training.data.manifest import Item, write_manifest
 
 SUBJECTS = {
     "red dog": (220, 30, 30),

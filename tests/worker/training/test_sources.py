@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from worker.training.items import Item, ManifestError
-from worker.training.manifest import read_manifest
-from worker.training.source_formats import FORMATS, guess_format
+from worker.training.data.formats import FORMATS, guess_format
+from worker.training.data.items import Item, ManifestError
+from worker.training.data.manifest import read_manifest
 from worker.training.sources import main, read_source
 
 

@@ -2,7 +2,7 @@
 
 Graph: float32 ``pixels`` (N, 3, S, S), prepared as the embedder does -> ``unit_rows`` (N, D) float32. A folder holds it
 only when it was faster than torch when it was built; whoever builds decides with data of its own whether int8 is good
-enough (worker.training.release). The file belongs to the weights: vectors of int8 and float32 are not mixed.
+enough (worker.training.candidate). The file belongs to the weights: vectors of int8 and float32 are not mixed.
 """
 
 from __future__ import annotations

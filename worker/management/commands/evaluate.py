@@ -22,7 +22,7 @@ from worker.management import evaluating_copies
 
 if TYPE_CHECKING:  # these load torch, which `manage.py help` does not need
     from worker.embedders.base import Embedder
-    from worker.training.items import Item, Problem
+    from worker.training.data.items import Item, Problem
     from worker.training.measuring import Measured
 
 BUNDLED = "bundled"
@@ -68,8 +68,8 @@ class Command(BaseCommand):
             self._retrieval(options)
 
     def _retrieval(self, options: dict[str, Any]) -> None:
-        from worker.training.items import ManifestError
-        from worker.training.manifest import read_manifest
+        from worker.training.data.items import ManifestError
+        from worker.training.data.manifest import read_manifest
         from worker.training.measuring import NothingMeasured
 
         problems: list[Problem] = []
@@ -123,7 +123,7 @@ class Command(BaseCommand):
     def _print(
         self, options: dict[str, Any], measured: Measured, problems: Sequence[Problem], embedder: Embedder
     ) -> None:
-        from worker.training.manifest import manifest_sha256
+        from worker.training.data.manifest import manifest_sha256
 
         found = measured.as_dict()
         if not options["json"]:

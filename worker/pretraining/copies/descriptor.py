@@ -22,8 +22,8 @@ from torch.utils.data import DataLoader, IterableDataset
 from worker.embedders.copies.descriptor import SIDE, CopyNet
 from worker.pretraining.copies.edits import edited_views
 from worker.pretraining.imagesets import load_pack
-from worker.training.checkpoint import load_checkpoint, save_checkpoint
-from worker.training.precision import autocast
+from worker.training.loop.checkpoint import load_checkpoint, save_checkpoint
+from worker.training.steps.precision import autocast
 
 log = logging.getLogger("copy")
 

@@ -29,8 +29,8 @@ from worker.embedders.weights import save_packed
 from worker.evaluation.retrieval import average_precisions, relevance_of
 from worker.pretraining.copies.edited_alike import edited_alike
 from worker.pretraining.imagesets import ImageRow, load_pack
-from worker.training.checkpoint import load_checkpoint, save_checkpoint
-from worker.training.precision import autocast
+from worker.training.loop.checkpoint import load_checkpoint, save_checkpoint
+from worker.training.steps.precision import autocast
 
 log = logging.getLogger("dml")
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from worker.embedders.copies.descriptor import DIM, CopyNet, to_square
 from worker.pretraining.copies.descriptor import training_rows
-from worker.training.checkpoint import load_checkpoint
+from worker.training.loop.checkpoint import load_checkpoint
 
 BACKGROUND = 1000
 STATISTICS = 6000

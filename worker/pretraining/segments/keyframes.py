@@ -30,7 +30,7 @@ from worker.detection.spd import SpdNet
 from worker.pretraining.segments.footage import Bank
 from worker.pretraining.segments.spd import collate, detection_loss, lesson, lessons, release
 from worker.pretraining.segments.spd_data import MadeUpTrack, Pair, Rng, Shoot, compose
-from worker.training.checkpoint import load_checkpoint, save_checkpoint
+from worker.training.loop.checkpoint import load_checkpoint, save_checkpoint
 
 log = logging.getLogger("keyframes")
 

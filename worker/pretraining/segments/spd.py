@@ -26,7 +26,7 @@ from worker.detection.raster import SIDE, Patch, draw, patches
 from worker.detection.spd import STRIDE, SpdNet
 from worker.pretraining.segments.footage import Bank
 from worker.pretraining.segments.spd_data import MadeUpTrack, Pair, Piece, Rng, Shoot, compose, thin
-from worker.training.checkpoint import load_checkpoint, save_checkpoint
+from worker.training.loop.checkpoint import load_checkpoint, save_checkpoint
 from worker.types import FloatArray
 
 log = logging.getLogger("spd")

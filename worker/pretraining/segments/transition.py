@@ -33,7 +33,7 @@ from worker.pretraining.copies.descriptor import thumbnails
 from worker.pretraining.copies.edited_alike import edited_alike
 from worker.pretraining.imagesets import ImageRow, load_pack
 from worker.pretraining.segments.footage import pan
-from worker.training.checkpoint import load_checkpoint, save_checkpoint
+from worker.training.loop.checkpoint import load_checkpoint, save_checkpoint
 
 log = logging.getLogger("transition")
 

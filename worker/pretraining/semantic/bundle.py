@@ -13,7 +13,7 @@ from worker.pretraining.semantic.distill import DIM
 from worker.pretraining.semantic.fit_heads import IMAGE_SIDE, load_heads, load_student
 from worker.pretraining.semantic.fit_text import MAX_LENGTH, Fit
 from worker.pretraining.semantic.sentences import minilm_folder
-from worker.training.checkpoint import load_checkpoint
+from worker.training.loop.checkpoint import load_checkpoint
 
 TABLES = ("bert.embeddings.word_embeddings.weight",)
 BERT_SETTINGS = (

@@ -27,10 +27,10 @@ from worker.embedders.towers import ImageTower, TextHead
 from worker.pretraining.imagesets import ImageRow, load_pack
 from worker.pretraining.semantic.teacher import TeacherMaps
 from worker.pretraining.semantic.views import GRID, Views, load_views, render_view
-from worker.training.checkpoint import load_checkpoint, save_checkpoint
+from worker.training.loop.checkpoint import load_checkpoint, save_checkpoint
 from worker.training.losses import info_nce_rows
 from worker.training.losses.batch import MAX_SCALE
-from worker.training.precision import autocast
+from worker.training.steps.precision import autocast
 
 log = logging.getLogger("distill")
 

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from worker.evaluation.retrieval import CUTOFFS, ranks, recall_at_k, relevance_of
 from worker.pretraining.imagesets import ImageRow, load_pack
 from worker.pretraining.semantic.distill import Student
-from worker.training.checkpoint import load_checkpoint, save_checkpoint
+from worker.training.loop.checkpoint import load_checkpoint, save_checkpoint
 from worker.training.losses import symmetric_info_nce
 from worker.training.losses.batch import MAX_SCALE
 

@@ -35,10 +35,10 @@ from worker.pretraining.semantic.fit_heads import (
     total,
 )
 from worker.pretraining.semantic.sentences import minilm_folder
-from worker.training.checkpoint import load_checkpoint, save_checkpoint
+from worker.training.loop.checkpoint import load_checkpoint, save_checkpoint
 from worker.training.losses import PairBatch, combined
 from worker.training.losses.batch import MAX_SCALE
-from worker.training.precision import autocast
+from worker.training.steps.precision import autocast
 
 log = logging.getLogger("fit_text")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from worker.training.curriculum import hard_probability
 from worker.training.losses.batch import LossError, PairBatch, Rows, both_ways, exclude, weighted_mean
+from worker.training.losses.curriculum import hard_probability
 from worker.training.losses.info_nce import info_nce_losses
 
 LEAST_WEIGHT = 0.2

@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.worker.training.losses.batches import nce, random_batch, scores, seeds, sizes, weighted
-from worker.training.curriculum import hard_probability
 from worker.training.losses.batch import LossError, both_ways
+from worker.training.losses.curriculum import hard_probability
 from worker.training.losses.hscl import easy_weight, hscl, nearest_negatives
 
 
