@@ -34,7 +34,6 @@ from apps.duplicates.review.decisions import (
     decision_undo,
     group_confirm,
     group_dismiss,
-    group_keep,
     pair_decide,
 )
 from apps.duplicates.review.evidence import Evidence, Pair, group_evidence
@@ -141,8 +140,6 @@ class GroupResolveView(APIView):
         }  # fmt: skip
         if values["action"] == "dismiss":
             done = group_dismiss(**common)
-        elif values["action"] == "keep":
-            done = group_keep(keeper_id=values["keeper"], **common)
         else:
             done = group_confirm(keeper_id=values.get("keeper"), **common)
         return Response({"group": GroupSerializer(group_get(group_id=group_id)).data, **_reviewed(done)})

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Case, Count, IntegerField, QuerySet, Value, When
+from django.db.models import Case, IntegerField, QuerySet, Value, When
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
@@ -17,12 +17,12 @@ from django.utils.safestring import SafeString
 
 from apps.accounts.people import signed_in
 from apps.core.exceptions import VSearchError
-from apps.duplicates.groups.selectors import KIND_ORDER, group_list
+from apps.duplicates.groups.selectors import SUREST_FIRST, group_list
 from apps.duplicates.models import ClusterRun, DuplicateGroup, Lookup, MatchedSegment, ReviewDecision, VideoMatch
 from apps.duplicates.pictures.spans import play_url
-from apps.duplicates.review.decisions import NOTHING_DELETED, group_dismiss, group_keep
-from apps.duplicates.review.evidence import group_evidence
+from apps.duplicates.review.decisions import NOTHING_DELETED, group_confirm, group_dismiss
 from apps.duplicates.review.forms import review_apply
+from apps.duplicates.review.pages import group_context
 from apps.duplicates.wording import pair_words, span_words
 from apps.videos.models import Video
 
@@ -31,7 +31,7 @@ STATE_ORDER = Case(When(state=State.OPEN, then=Value(0)), default=Value(1), outp
 POSTERS = 4  # shown in the list
 
 
-class ReadOnlyAdmin(admin.ModelAdmin):
+class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     """For what workers write and people only look at."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -44,14 +44,12 @@ class ReadOnlyAdmin(admin.ModelAdmin):
         return False
 
 
-def video_link(video: Video | None) -> str | SafeString:
-    if video is None:
-        return "-"
+def video_link(video: Video) -> SafeString:
     return format_html('<a href="{}">{}</a>', reverse("videos:detail", args=[video.id]), video.title)
 
 
 @admin.register(DuplicateGroup)
-class DuplicateGroupAdmin(admin.ModelAdmin):
+class DuplicateGroupAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ("videos", "kind", "state", "surest", "suggestion", "reviewer", "reviewed_at")
     list_filter = ("state", "kind", "reviewer")
     list_per_page = 25
@@ -68,16 +66,8 @@ class DuplicateGroupAdmin(admin.ModelAdmin):
         return False  # groups follow from matches and decisions: a deleted one would come back
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[DuplicateGroup]:
-        groups = (
-            super()
-            .get_queryset(request)
-            .annotate(member_count=Count("members", distinct=True), kind_order=KIND_ORDER, state_order=STATE_ORDER)
-        )
-        groups = groups.filter(member_count__gt=1).select_related("proposed_keeper", "keeper", "reviewer")
-        ordered: QuerySet[DuplicateGroup] = groups.prefetch_related("members").order_by(
-            "state_order", "kind_order", "-score", "id"
-        )
-        return ordered
+        groups = group_list(state="").annotate(state_order=STATE_ORDER)
+        return groups.order_by("state_order", *SUREST_FIRST)
 
     @admin.display(description="Videos")
     def videos(self, group: DuplicateGroup) -> SafeString:
@@ -118,17 +108,13 @@ class DuplicateGroupAdmin(admin.ModelAdmin):
             return HttpResponseRedirect(reverse("admin:duplicates_duplicategroup_changelist"))
         if not self.has_view_permission(request, group):
             raise PermissionDenied
-        waiting = group_list(state=State.OPEN)
         context = {
             **self.admin_site.each_context(request),
             "title": "Review duplicates",
             "opts": self.opts,
-            "evidence": group_evidence(group),
+            **group_context(group),
             "may_review": self.has_change_permission(request, group),
-            "notice": NOTHING_DELETED,
             "review_url": reverse("admin:duplicates_duplicategroup_review", args=[group.id]),
-            "next_group": waiting.exclude(id=group.id).first(),
-            "open_count": waiting.count(),
             "media": self.media,
             **(extra_context or {}),
         }
@@ -167,7 +153,7 @@ class DuplicateGroupAdmin(admin.ModelAdmin):
                 if not keep:
                     group_dismiss(group_id=group.id, reviewer=signed_in(request))
                 elif group.proposed_keeper_id:
-                    group_keep(group_id=group.id, keeper_id=group.proposed_keeper_id, reviewer=signed_in(request))
+                    group_confirm(group_id=group.id, keeper_id=group.proposed_keeper_id, reviewer=signed_in(request))
             except VSearchError as error:
                 messages.warning(request, error.message)
                 continue
@@ -176,7 +162,7 @@ class DuplicateGroupAdmin(admin.ModelAdmin):
         messages.success(request, f"{done} group{'' if done == 1 else 's'} {what}")
 
 
-class SegmentInline(admin.TabularInline):
+class SegmentInline(admin.TabularInline):  # type: ignore[type-arg]
     model = MatchedSegment
     fields = ("in_a", "in_b", "score", "reversed")
     readonly_fields = fields
@@ -217,11 +203,11 @@ class VideoMatchAdmin(ReadOnlyAdmin):
         return f"{match.a.title} / {match.b.title}"
 
     @admin.display(description="First video")
-    def first(self, match: VideoMatch) -> str | SafeString:
+    def first(self, match: VideoMatch) -> SafeString:
         return video_link(match.a)
 
     @admin.display(description="Second video")
-    def second(self, match: VideoMatch) -> str | SafeString:
+    def second(self, match: VideoMatch) -> SafeString:
         return video_link(match.b)
 
     @admin.display(description="Relation")

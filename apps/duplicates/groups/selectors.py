@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from uuid import UUID
 
 from django.db.models import Case, Count, IntegerField, QuerySet, Value, When
@@ -14,6 +15,7 @@ KIND_ORDER = Case(
     When(kind=Kind.COPIES, then=Value(0)), When(kind=Kind.CONTAINS, then=Value(1)),
     When(kind=Kind.SHARES, then=Value(2)), default=Value(3), output_field=IntegerField(),
 )  # fmt: skip
+SUREST_FIRST: tuple[str, ...] = ("kind_order", "-score", "id")
 
 
 def group_list(*, state: str = DuplicateGroup.State.OPEN, kind: str = "") -> QuerySet[DuplicateGroup]:
@@ -22,15 +24,14 @@ def group_list(*, state: str = DuplicateGroup.State.OPEN, kind: str = "") -> Que
         raise InvalidInput(f"state is one of {', '.join(DuplicateGroup.State.values)}.", field="state")
     if kind and kind not in Kind.values:
         raise InvalidInput(f"kind is one of {', '.join(Kind.values)}.", field="kind")
-    groups = DuplicateGroup.objects.annotate(member_count=Count("members"), kind_order=KIND_ORDER).filter(
-        member_count__gt=1
-    )
+    counted = DuplicateGroup.objects.annotate(member_count=Count("members", distinct=True), kind_order=KIND_ORDER)
+    groups = counted.filter(member_count__gt=1)
     if state:
         groups = groups.filter(state=state)
     if kind:
         groups = groups.filter(kind=kind)
     related = groups.select_related("proposed_keeper", "keeper", "reviewer", "weakest_match")
-    return related.prefetch_related("members").order_by("kind_order", "-score", "id")
+    return related.prefetch_related("members").order_by(*SUREST_FIRST)
 
 
 def group_counts() -> dict[str, int]:
@@ -41,11 +42,7 @@ def group_counts() -> dict[str, int]:
 
 def group_kind_counts(*, state: str) -> dict[str, int]:
     """kind -> how many groups in this state."""
-    rows = group_list(state=state).order_by().values_list("kind", "id")
-    counts: dict[str, int] = {}
-    for kind, _ in rows:
-        counts[kind] = counts.get(kind, 0) + 1
-    return counts
+    return Counter(kind for kind, _ in group_list(state=state).order_by().values_list("kind", "id"))
 
 
 def group_get(*, group_id: UUID) -> DuplicateGroup:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from itertools import combinations
-from uuid import UUID
 
 from apps.duplicates.models import ReviewDecision
 
@@ -30,29 +29,3 @@ def verdicts_latest(*, sha256s: Collection[str] | None = None) -> dict[Pair, Rev
         rows = rows.filter(first_sha256__in=sha256s, second_sha256__in=sha256s)
     latest = rows.distinct("first_sha256", "second_sha256")
     return {(d.first_sha256, d.second_sha256): d for d in latest if d.verdict != ReviewDecision.Verdict.UNDONE}
-
-
-def verdicts_write(
-    *,
-    pairs: Iterable[Pair],
-    verdict: str,
-    kind: str,
-    reviewer_id: int | None,
-    batch: UUID,
-    keeper_sha256: str = "",
-    note: str = "",
-) -> list[ReviewDecision]:
-    """Append one decision a pair. Call it inside a transaction that holds the GROUPS lock."""
-    return ReviewDecision.objects.bulk_create(
-        ReviewDecision(
-            first_sha256=first,
-            second_sha256=second,
-            verdict=verdict,
-            kind=kind,
-            keeper_sha256=keeper_sha256,
-            reviewer_id=reviewer_id,
-            note=note,
-            batch=batch,
-        )
-        for first, second in pairs
-    )

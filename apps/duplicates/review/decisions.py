@@ -17,7 +17,7 @@ from apps.core.exceptions import Conflict, InvalidInput, NotFound
 from apps.duplicates.groups.asset_queries import asset_pairs
 from apps.duplicates.groups.locks import GROUPS, take_turns
 from apps.duplicates.groups.rebuild import KIND_OF, groups_rebuild
-from apps.duplicates.groups.verdicts import Pair, content_pair, content_pairs, verdicts_write
+from apps.duplicates.groups.verdicts import Pair, content_pair, content_pairs
 from apps.duplicates.models import DuplicateGroup, Relation, ReviewDecision, VideoMatch
 from apps.videos.models import Video
 
@@ -55,21 +55,9 @@ def group_confirm(
             raise InvalidInput("Videos that only share an intro are no copies: there is none to keep.", field="keeper")
         if keeper_id is not None and keeper_id not in contents:
             raise InvalidInput("The copy to keep must be one of the group.", field="keeper")
-        return _decide(
-            group.kind,
-            _pairs_of(group, contents),
-            Verdict.DUPLICATES,
-            reviewer,
-            note,
-            contents[keeper_id] if keeper_id else "",
-        )
-
-
-def group_keep(
-    *, group_id: UUID, keeper_id: UUID, reviewer: User | None, seen: Collection[UUID] | None = None, note: str = ""
-) -> Reviewed:
-    """Confirm the group and choose the copy to keep."""
-    return group_confirm(group_id=group_id, reviewer=reviewer, keeper_id=keeper_id, seen=seen, note=note)
+        keeper = contents[keeper_id] if keeper_id else ""
+        pairs = _pairs_of(group, contents)
+        return _append([_row(pair, group.kind, Verdict.DUPLICATES, note, keeper) for pair in pairs], reviewer)
 
 
 def group_dismiss(
@@ -78,7 +66,8 @@ def group_dismiss(
     """No two members are duplicates; none of these pairs comes back, whatever is scanned or imported again."""
     with transaction.atomic():
         group, contents = _group(group_id, seen)
-        return _decide(group.kind, _pairs_of(group, contents), Verdict.NOT_DUPLICATES, reviewer, note)
+        pairs = _pairs_of(group, contents)
+        return _append([_row(pair, group.kind, Verdict.NOT_DUPLICATES, note) for pair in pairs], reviewer)
 
 
 def pair_decide(*, first_id: UUID, second_id: UUID, verdict: str, reviewer: User | None, note: str = "") -> Reviewed:
@@ -96,14 +85,7 @@ def pair_decide(*, first_id: UUID, second_id: UUID, verdict: str, reviewer: User
         relation = VideoMatch.objects.filter(a_id=a, b_id=b).order_by("-created_at").values_list("relation", flat=True)
         known = relation.first()
         kind = KIND_OF[Relation(known)] if known else DuplicateGroup.Kind.COPIES
-        return _decide(kind, content_pairs(contents.values()), verdict, reviewer, note)
-
-
-def pair_dismiss(*, first_id: UUID, second_id: UUID, reviewer: User | None, note: str = "") -> Reviewed:
-    """These two are no duplicates; the rest of their group stays."""
-    return pair_decide(
-        first_id=first_id, second_id=second_id, verdict=Verdict.NOT_DUPLICATES, reviewer=reviewer, note=note
-    )
+        return _append([_row(pair, kind, verdict, note) for pair in content_pairs(contents.values())], reviewer)
 
 
 def decision_undo(*, decision_id: int, reviewer: User | None) -> Reviewed:
@@ -117,26 +99,20 @@ def decision_undo(*, decision_id: int, reviewer: User | None) -> Reviewed:
         batch = ReviewDecision.objects.filter(id=decision_id).values_list("batch", flat=True).first()
         if batch is None:
             raise NotFound("There is no such decision.")
-        undo, written = uuid4(), []
+        undone = []
         for decision in ReviewDecision.objects.filter(batch=batch).order_by("id"):
             pair = (decision.first_sha256, decision.second_sha256)
             history = ReviewDecision.objects.filter(first_sha256=pair[0], second_sha256=pair[1]).order_by("-id")
             if history.values_list("id", flat=True).first() != decision.pk:
                 continue
             before = history.filter(id__lt=decision.pk).first()
-            written += verdicts_write(
-                pairs=[pair],
-                verdict=before.verdict if before else Verdict.UNDONE,
-                kind=before.kind if before else decision.kind,
-                keeper_sha256=before.keeper_sha256 if before else "",
-                reviewer_id=reviewer.pk if reviewer else None,
-                batch=undo,
-                note=f"takes back decision {decision.pk}",
-            )
-        if not written:
+            kind, verdict, keeper = decision.kind, str(Verdict.UNDONE), ""
+            if before is not None:
+                kind, verdict, keeper = before.kind, before.verdict, before.keeper_sha256
+            undone.append(_row(pair, kind, verdict, f"takes back decision {decision.pk}", keeper))
+        if not undone:
             raise Conflict("This decision was taken back or replaced already.")
-        groups_rebuild()
-    return Reviewed(undo, [d.pk for d in written])
+        return _append(undone, reviewer)
 
 
 def _group(group_id: UUID, seen: Collection[UUID] | None) -> tuple[DuplicateGroup, dict[UUID, str]]:
@@ -162,18 +138,22 @@ def _pairs_of(group: DuplicateGroup, contents: Mapping[UUID, str]) -> list[Pair]
     return [content_pair(contents[a], contents[b]) for a, b in theirs]
 
 
-def _decide(
-    kind: str, pairs: Collection[Pair], verdict: str, reviewer: User | None, note: str, keeper_sha256: str = ""
-) -> Reviewed:
-    batch = uuid4()
-    decisions = verdicts_write(
-        pairs=pairs,
-        verdict=verdict,
+def _row(pair: Pair, kind: str, verdict: str, note: str, keeper_sha256: str = "") -> ReviewDecision:
+    return ReviewDecision(
+        first_sha256=pair[0],
+        second_sha256=pair[1],
         kind=kind,
-        keeper_sha256=keeper_sha256,
-        reviewer_id=reviewer.pk if reviewer else None,
+        verdict=verdict,
         note=note[:2000],
-        batch=batch,
+        keeper_sha256=keeper_sha256,
     )
+
+
+def _append(decisions: list[ReviewDecision], reviewer: User | None) -> Reviewed:
+    """Write what one click decided, as one batch, and rebuild the groups. The caller holds the GROUPS lock."""
+    batch = uuid4()
+    for decision in decisions:
+        decision.batch, decision.reviewer = batch, reviewer
+    ReviewDecision.objects.bulk_create(decisions)
     groups_rebuild()
-    return Reviewed(batch, [d.pk for d in decisions])
+    return Reviewed(batch, [decision.pk for decision in decisions])

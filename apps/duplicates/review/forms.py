@@ -10,11 +10,11 @@ from django.http import QueryDict
 from apps.core.exceptions import InvalidInput
 from apps.duplicates.review.decisions import (
     NOTHING_DELETED,
+    Verdict,
     decision_undo,
     group_confirm,
     group_dismiss,
-    group_keep,
-    pair_dismiss,
+    pair_decide,
 )
 
 
@@ -32,14 +32,14 @@ def review_apply(*, group_id: UUID, form: QueryDict, reviewer: User | None) -> s
         return "Confirmed: these belong together, and all of them are kept."
     if action == "keep":
         keeper = _uuid(form.get("keeper", ""), "keeper")
-        group_keep(group_id=group_id, keeper_id=keeper, reviewer=reviewer, seen=seen, note=note)
+        group_confirm(group_id=group_id, keeper_id=keeper, reviewer=reviewer, seen=seen, note=note)
         return f"The copy to keep is chosen. {NOTHING_DELETED}"
     if action == "dismiss":
         group_dismiss(group_id=group_id, reviewer=reviewer, seen=seen, note=note)
         return "Dismissed: these are not duplicates, and they will not be suggested again."
     if action == "dismiss_pair":
         first, second = _uuid(form.get("first", ""), "first"), _uuid(form.get("second", ""), "second")
-        pair_dismiss(first_id=first, second_id=second, reviewer=reviewer, note=note)
+        pair_decide(first_id=first, second_id=second, verdict=Verdict.NOT_DUPLICATES, reviewer=reviewer, note=note)
         return "Dismissed: this pair will not be suggested again."
     if action == "undo":
         decision = form.get("decision", "")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
@@ -17,7 +19,7 @@ from apps.duplicates.groups.selectors import group_counts, group_get, group_kind
 from apps.duplicates.library.pages import scan_context
 from apps.duplicates.models import DuplicateGroup
 from apps.duplicates.review.decisions import NOTHING_DELETED
-from apps.duplicates.review.evidence import Evidence, group_evidence
+from apps.duplicates.review.evidence import Pair, group_evidence
 from apps.duplicates.review.forms import review_apply
 
 GROUPS_A_PAGE = 20
@@ -78,21 +80,25 @@ def group_page(request: HttpRequest, group_id: UUID) -> HttpResponse:
         group = group_get(group_id=group_id)
     except NotFound as error:
         raise Http404(error.message) from error
+    context = group_context(group)
+    pairs = context["evidence"].pairs
+    number = _pair_number(request.GET.get("pair", ""), pairs)
+    context |= {"pair": pairs[number] if pairs else None, "pair_number": number}
+    return render(request, "duplicates/group.html", context)
+
+
+def group_context(group: DuplicateGroup) -> dict[str, Any]:
+    """What the page of a group shows, here and in the admin."""
     waiting = group_list(state=DuplicateGroup.State.OPEN)
-    evidence = group_evidence(group)
-    number = _pair_number(request.GET.get("pair", ""), evidence)
-    context = {
-        "evidence": evidence,
-        "pair": evidence.pairs[number] if evidence.pairs else None,
-        "pair_number": number,
+    return {
+        "evidence": group_evidence(group),
         "notice": NOTHING_DELETED,
         "next_group": waiting.exclude(id=group.id).first(),
         "open_count": waiting.count(),
     }
-    return render(request, "duplicates/group.html", context)
 
 
-def _pair_number(raw: str, evidence: Evidence) -> int:
-    if raw.isascii() and raw.isdigit() and len(raw) < 4 and int(raw) < len(evidence.pairs):
+def _pair_number(raw: str, pairs: Sequence[Pair]) -> int:
+    if raw.isascii() and raw.isdigit() and len(raw) < 4 and int(raw) < len(pairs):
         return int(raw)
-    return next((number for number, pair in enumerate(evidence.pairs) if pair.is_weakest), 0)
+    return next((number for number, pair in enumerate(pairs) if pair.is_weakest), 0)

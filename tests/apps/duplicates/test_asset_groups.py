@@ -15,7 +15,7 @@ from apps.duplicates.groups.rebuild import groups_rebuild
 from apps.duplicates.lookups.asking import lookup_create
 from apps.duplicates.lookups.states import lookup_mark_done
 from apps.duplicates.models import Lookup, Relation, ReviewDecision
-from apps.duplicates.review.decisions import decision_undo, group_confirm, group_dismiss, group_keep
+from apps.duplicates.review.decisions import decision_undo, group_confirm, group_dismiss
 from tests.apps.duplicates.library import found, groups, ids, make_version, make_video, match, span
 
 pytestmark = pytest.mark.django_db
@@ -68,7 +68,7 @@ def test_an_asset_is_confirmed_as_one_and_has_nothing_to_keep(episodes):
     videos, _ = episodes
     group = groups()[ids(*videos)]
     with pytest.raises(InvalidInput):
-        group_keep(group_id=group.id, keeper_id=videos[0].id, reviewer=None)
+        group_confirm(group_id=group.id, keeper_id=videos[0].id, reviewer=None)
     done = group_confirm(group_id=group.id, reviewer=None)
     assert groups()[ids(*videos)].state == "confirmed"
     decision_undo(decision_id=done.undo_id, reviewer=None)

@@ -6,7 +6,7 @@ import pytest
 
 from apps.duplicates.groups.rebuild import groups_rebuild
 from apps.duplicates.models import DuplicateGroup, VideoMatch
-from apps.duplicates.review.decisions import decision_undo, group_confirm, group_dismiss, pair_dismiss
+from apps.duplicates.review.decisions import decision_undo, group_confirm, group_dismiss, pair_decide
 from apps.embeddings.models import ModelVersion
 from apps.videos.models import Video
 from tests.apps.duplicates.library import found, groups, ids, make_version, make_video, match
@@ -177,7 +177,7 @@ def test_dismissing_one_pair_of_a_group_leaves_the_rest_to_review():
     match(version, a, found(b), found(c))
     match(version, b, found(c))
     groups_rebuild()
-    pair_dismiss(first_id=b.id, second_id=a.id, reviewer=None)
+    pair_decide(first_id=b.id, second_id=a.id, verdict="not_duplicates", reviewer=None)
     assert {m: g.state for m, g in groups().items()} == {
         ids(a, b): "dismissed",
         ids(a, c): "open",
