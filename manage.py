@@ -7,7 +7,7 @@ import sys
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "vsearch.settings")
-    from vsearch import embedded
+    from vsearch.postgres import embedded
 
     try:
         with embedded.for_command(sys.argv[1:]):

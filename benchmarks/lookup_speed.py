@@ -149,7 +149,7 @@ def main() -> None:
     from apps.embeddings.models import ModelVersion
     from apps.embeddings.vector_index import PgVectorIndex
     from apps.videos.models import Video
-    from vsearch import embedded
+    from vsearch.postgres import embedded
     from worker.tasks.matching import find_matches
 
     with embedded.for_database():

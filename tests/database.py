@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from vsearch import embedded
+from vsearch.postgres import embedded
 
 _started: list[embedded.Usage] = []
 _FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}  # the data is thrown away

@@ -21,7 +21,7 @@ import psutil
 import psycopg
 
 from tests.platform.servers import free_port, wait_until
-from vsearch import embedded
+from vsearch.postgres import embedded
 
 CODE = Path(__file__).resolve().parents[2]
 START_SECONDS = 600.0  # a first start exports the bundled model, perhaps on a busy machine

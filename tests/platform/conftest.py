@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from vsearch import embedded
+from vsearch.postgres import embedded
 
 _OF_THE_TESTS = {"DATABASE_URL", "BROKER_URL", "VSEARCH_TEST_ARRANGED", "VSEARCH_SECRET_KEY"}
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from vsearch import demo_run
+from vsearch.processes import demo_run
 
 
 def _library(folder: Path) -> None:

@@ -14,7 +14,8 @@ import pytest
 from django.conf import settings
 
 from tests.platform.servers import wait_until
-from vsearch import embedded, env
+from vsearch import env
+from vsearch.postgres import embedded
 
 CODE = Path(settings.BASE_DIR)
 
@@ -84,7 +85,7 @@ def test_a_pid_file_of_a_program_that_is_no_postgres_does_not_stop_the_start(dat
 
 
 def test_nothing_stays_when_the_only_user_is_killed(data_dir: Path) -> None:
-    program = f"import time; from pathlib import Path; from vsearch import embedded\n\
+    program = f"import time; from pathlib import Path; from vsearch.postgres import embedded\n\
 usage = embedded.use(Path({str(data_dir)!r})); print('up', flush=True); time.sleep(600)"
     with subprocess.Popen([sys.executable, "-c", program], cwd=CODE, stdout=subprocess.PIPE) as user:
         assert user.stdout is not None

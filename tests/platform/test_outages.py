@@ -13,7 +13,7 @@ from apps.core.exceptions import InvalidInput, Unavailable
 from apps.core.health import NotReady, version_tuple
 from apps.core.middleware import OutageMiddleware
 from vsearch.metrics import render
-from vsearch.process_logs import ProcessLog
+from vsearch.processes.logs import ProcessLog
 
 
 def _middleware() -> OutageMiddleware:

@@ -21,8 +21,8 @@ from tests.platform.servers import wait_until
 PROGRAM = """
 import sys
 from pathlib import Path
-from vsearch import supervisor
-from vsearch.process_logs import say
+from vsearch.processes import supervisor
+from vsearch.processes.logs import say
 supervisor.GRACE_SECONDS = 1.0
 folder = Path(sys.argv[1])
 note = "import os, pathlib, signal, subprocess, sys, time; pathlib.Path(sys.argv[1]).write_text(str(os.getpid())); "

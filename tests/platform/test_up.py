@@ -83,7 +83,7 @@ def test_it_restarts_what_dies_tells_the_truth_and_leaves_nothing(person: dict[s
         web.kill()
         wait_until(lambda: _get(port, "/healthz")[0] == 200, "another web process answers", MINUTES)
 
-        keeper = _part_of_tree(process.pid, "vsearch.postgres_keeper")
+        keeper = _part_of_tree(process.pid, "vsearch.postgres.keeper")
         postgres = _part_of_tree(process.pid, "/postgres -D")
         assert keeper is not None
         assert postgres is not None
@@ -143,7 +143,7 @@ def test_a_taken_port_is_named_together_with_the_way_out(person: dict[str, str])
 def test_an_old_pgvector_is_refused_with_the_reason(
     monkeypatch: pytest.MonkeyPatch, installed: str, available: str, remedy: str
 ) -> None:
-    from vsearch import startup
+    from vsearch.processes import startup
 
     class Connection:
         def execute(self, _: str) -> Connection:
@@ -159,13 +159,13 @@ def test_an_old_pgvector_is_refused_with_the_reason(
 
 
 def test_a_pgvector_that_is_new_enough_is_accepted() -> None:
-    from vsearch import startup
+    from vsearch.processes import startup
 
     startup.check_own_database(os.environ["DATABASE_URL"])
 
 
 def test_a_database_that_does_not_answer_is_told_without_the_password() -> None:
-    from vsearch import startup
+    from vsearch.processes import startup
 
     with pytest.raises(startup.CannotStart, match="does not take the connection") as refused:
         startup.check_own_database("postgresql://somebody:secret-word@127.0.0.1:1/vsearch")

@@ -179,7 +179,7 @@ def _installed(name: str) -> Embedder:
     from django.db import Error, connection
 
     from apps.embeddings.models import ModelVersion
-    from vsearch import embedded
+    from vsearch.postgres import embedded
     from worker.tasks.vectors import semantic_embedder
 
     try:

@@ -21,8 +21,8 @@ class Command(BaseCommand):
         parser.add_argument("--install-seconds", type=float, help="how long the installation took, for the record")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        from vsearch.demo_run import demo
-        from vsearch.startup import CannotStart
+        from vsearch.processes.demo_run import demo
+        from vsearch.processes.startup import CannotStart
 
         videos: Path | None = options["videos"]
         if videos is not None:

@@ -20,8 +20,8 @@ class Command(BaseCommand):
         parser.add_argument("--only", nargs="+", choices=NAMES, default=[], help="run these alone")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        from vsearch import startup
-        from vsearch.embedded import EmbeddedProblem
+        from vsearch.postgres.embedded import EmbeddedProblem
+        from vsearch.processes import startup
 
         try:
             startup.up(host=options["host"], port=options["port"], only=options["only"])

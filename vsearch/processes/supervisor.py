@@ -2,7 +2,7 @@
 
 Each child leads a session of its own, so that Ctrl-C in the terminal reaches only the supervisor, and the whole
 session can be killed with whatever the child has started. The kernel kills a child when the supervisor is killed.
-Knows nothing of Django; vsearch.services says what runs.
+Knows nothing of Django; vsearch.processes.services says what runs.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from types import FrameType
 import psutil
 
 from vsearch.lifetime import adopt_orphans, preparing
-from vsearch.process_logs import ProcessLog, Say
+from vsearch.processes.logs import ProcessLog, Say
 
 TICK_SECONDS = 0.2
 GRACE_SECONDS = 10.0  # between SIGTERM and SIGKILL
@@ -188,8 +188,8 @@ class Supervisor:
 
 
 def _is_database(process: psutil.Process) -> bool:
-    """The embedded Postgres and its keeper have an end of their own (vsearch.embedded)."""
-    return process.name() == "postgres" or "vsearch.postgres_keeper" in process.cmdline()
+    """The embedded Postgres and its keeper have an end of their own (vsearch.postgres.embedded)."""
+    return process.name() == "postgres" or "vsearch.postgres.keeper" in process.cmdline()
 
 
 def _how_it_ended(code: int) -> str:

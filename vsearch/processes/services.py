@@ -8,7 +8,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from vsearch.supervisor import Service
+from vsearch.processes.supervisor import Service
 
 WEB_THREADS = 16  # a player that streams holds one
 PREFORK_PROCESSES = 2

@@ -1,7 +1,7 @@
 """The embedded default: PostgreSQL with pgvector from a Python package, in the data directory, on a unix socket.
 
 ``use(data_dir)`` starts the server or joins the one that runs there and returns a ``Usage``; the server stops when
-the last usage ends (vsearch.postgres_keeper). Needs no system package; as root the server runs as the system user
+the last usage ends (vsearch.postgres.keeper). Needs no system package; as root the server runs as the system user
 ``pgserver``, because Postgres refuses to run as root. Costs about 0.3 s to start, 3 s the very first time.
 """
 
@@ -20,17 +20,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from vsearch import embedded_cluster, env
-from vsearch.embedded_cluster import EmbeddedProblem
+from vsearch import env
 from vsearch.lifetime import FileLock
-from vsearch.postgres_keeper import Launch
+from vsearch.postgres.cluster import (
+    EmbeddedProblem,
+    forget_stale_locks,
+    initialise,
+    own_folder,
+    server_command,
+    system_user,
+)
+from vsearch.postgres.keeper import Launch
 
 DATABASE = "vsearch"
 START_SECONDS = 90.0  # recovery after a crash may take a while
 STOP_SECONDS = 30.0
 _SOCKET_NAME = ".s.PGSQL.5432"
 _LONGEST_SOCKET = 100  # the kernel takes 107 bytes
-_CODE = Path(__file__).resolve().parent.parent
+_CODE = Path(__file__).resolve().parents[2]
 
 
 def default_data_dir() -> Path:
@@ -130,17 +137,17 @@ def _users_file(data_dir: Path) -> Path:
 
 
 def _launch(data_dir: Path, settings: dict[str, str]) -> subprocess.Popen[bytes]:
-    cluster, user = postgres_folder(data_dir), embedded_cluster.system_user()
-    embedded_cluster.prepare(cluster, user)
+    cluster, user = postgres_folder(data_dir), system_user()
+    initialise(cluster, user)
     sockets = socket_folder(data_dir)
-    embedded_cluster.own_folder(sockets, user)
-    embedded_cluster.forget_stale_locks(cluster, sockets / f"{_SOCKET_NAME}.lock")
+    own_folder(sockets, user)
+    forget_stale_locks(cluster, sockets / f"{_SOCKET_NAME}.lock")
     log = log_file(data_dir)
     log.parent.mkdir(parents=True, exist_ok=True)
-    command = embedded_cluster.server_command(cluster, sockets, settings)
+    command = server_command(cluster, sockets, settings)
     launch = Launch(command, str(cluster), str(_users_file(data_dir)), str(log), user)
     keeper = subprocess.Popen(
-        [sys.executable, "-m", "vsearch.postgres_keeper", launch.to_json()],
+        [sys.executable, "-m", "vsearch.postgres.keeper", launch.to_json()],
         cwd=_CODE,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

@@ -21,8 +21,8 @@ from types import FrameType
 from django.conf import settings
 
 from vsearch.lifetime import preparing
-from vsearch.process_logs import say
-from vsearch.startup import CannotStart, is_loopback, local_url, missing_parts
+from vsearch.processes.logs import say
+from vsearch.processes.startup import CannotStart, is_loopback, local_url, missing_parts
 
 READY_SECONDS = 900.0  # a first start exports the text encoder
 STOP_SECONDS = 40.0

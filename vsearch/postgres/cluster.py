@@ -60,7 +60,7 @@ def own_folder(folder: Path, user: str | None) -> None:
         shutil.chown(folder, user, user)
 
 
-def prepare(cluster: Path, user: str | None) -> None:
+def initialise(cluster: Path, user: str | None) -> None:
     """Initialise the cluster when there is none. A broken-off attempt leaves only ``postgres.new`` behind."""
     version_file = cluster / "PG_VERSION"
     if user:

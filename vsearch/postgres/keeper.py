@@ -1,10 +1,10 @@
 """The parent of the embedded Postgres: runs it while anybody uses it, restarts it when it dies, then ends.
 
-Users hold a shared lock on ``postgres.users`` in the data directory (vsearch.embedded). The keeper tries to own
-that lock; success means that nobody is left, however the last user ended, so the server is stopped. While it
-stops, the owned lock makes a newcomer wait, who then starts a keeper of his own.
+Users hold a shared lock on ``postgres.users`` in the data directory (``embedded``). The keeper tries to own that lock;
+success means that nobody is left, however the last user ended, so the server is stopped. While it stops, the owned
+lock makes a newcomer wait, who then starts a keeper of his own.
 
-Run as ``python -m vsearch.postgres_keeper REQUEST``, where REQUEST is the JSON of ``Launch``. Imports no Django.
+Run as ``python -m vsearch.postgres.keeper REQUEST``, where REQUEST is the JSON of ``Launch``. Imports no Django.
 """
 
 from __future__ import annotations

@@ -21,10 +21,12 @@ from django.core.management import call_command, get_commands
 from django.db import connections
 
 from apps.core.health import OLDEST_PGVECTOR, version_tuple
-from vsearch import embedded, message_queues, services
+from vsearch import message_queues
 from vsearch.lifetime import FileLock, preparing
-from vsearch.process_logs import say
-from vsearch.supervisor import Service, Supervisor
+from vsearch.postgres import embedded
+from vsearch.processes import services
+from vsearch.processes.logs import say
+from vsearch.processes.supervisor import Service, Supervisor
 
 CODE = Path(settings.BASE_DIR)
 ASK_READY_SECONDS = 1.0

@@ -1,0 +1,1 @@
+"""What ``manage.py up`` and ``demo`` run: the services, their supervisor, their logs."""
