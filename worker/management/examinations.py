@@ -82,7 +82,7 @@ def _broker() -> Iterator[Finding]:
 
 def _ffmpeg() -> Iterator[Finding]:
     from worker.media.errors import MediaError
-    from worker.media.sandbox.runner import ffmpeg_binary
+    from worker.media.sandbox.ffmpeg_command import ffmpeg_binary
 
     try:
         program = ffmpeg_binary()

@@ -7,11 +7,14 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import ffmpeg
+
 from worker.media.disk_space import ensure_space
 from worker.media.errors import MediaError
+from worker.media.sandbox.ffmpeg_command import ffmpeg_command, untrusted_input
 from worker.media.sandbox.limits import Limits
-from worker.media.sandbox.runner import Completed, ffmpeg_binary, run_sandboxed
-from worker.media.sandbox.whitelists import ffmpeg_input_args, file_url
+from worker.media.sandbox.runner import Completed, run_sandboxed
+from worker.media.sandbox.whitelists import file_url
 from worker.types import ProbeFacts
 
 SHORT_SIDE = 720
@@ -21,6 +24,8 @@ WEBM_VIDEO = frozenset({"vp8", "vp9", "av1"})
 WEBM_AUDIO = frozenset({"", "opus", "vorbis"})
 EIGHT_BIT_420 = frozenset({"yuv420p", "yuvj420p"})
 TRANSCODE_BITS_A_SECOND = 4_000_000  # what 720p at this quality needs at most, for the space check
+_AAC = {"c:a": "aac", "b:a": "128k", "ac": "2"}
+_MP4 = {"f": "mp4", "movflags": "+faststart", "map_metadata": "-1", "map_chapters": "-1", "sn": None, "dn": None}
 
 
 def _is_h264_for_browsers(facts: ProbeFacts) -> bool:
@@ -75,36 +80,38 @@ def _expected_bytes(facts: ProbeFacts) -> int:
 
 def _write(src: str | os.PathLike[str], dst: str, facts: ProbeFacts, limits: Limits,
            progress: Callable[[float], None] | None, cancelled: Callable[[], bool] | None) -> None:  # fmt: skip
-    def run(output: list[str]) -> Completed:
-        command = [ffmpeg_binary(), "-hide_banner", "-nostdin", "-loglevel", "error", "-progress", "pipe:1",
-                   *ffmpeg_input_args(src, pixels=limits.pixels, streams=limits.streams),
-                   "-map", "0:V:0", "-map", "0:a:0?", "-sn", "-dn", "-map_metadata", "-1", "-map_chapters", "-1",
-                   *output, "-movflags", "+faststart", "-f", "mp4", "-y", file_url(dst)]  # fmt: skip
+    source = untrusted_input(src, limits)
+
+    def run(codecs: dict[str, str]) -> Completed:
+        output = ffmpeg.output(source["V:0"], source["a:0?"], file_url(dst), **_MP4, **codecs)
+        command = ffmpeg_command(output, "-loglevel", "error", "-progress", "pipe:1", "-y")
         return run_sandboxed(command, limits=limits, stdout_bytes=0, cancelled=cancelled,
                              on_line=_progress_reader(facts.duration_seconds, progress))  # fmt: skip
 
-    audio = ["-c:a", "copy"] if facts.audio_codec in MP4_AUDIO else ["-c:a", "aac", "-b:a", "128k", "-ac", "2"]
     result = None
     if _is_h264_for_browsers(facts):
-        result = run(["-c:v", "copy", *audio])
+        result = run({"c:v": "copy", **({"c:a": "copy"} if facts.audio_codec in MP4_AUDIO else _AAC)})
         raise_for_disk(result)
     if result is None or result.returncode:  # some old containers hold H.264 that cannot be copied as it is
-        result = run(transcode_args(facts))
+        result = run(_h264(facts) | _AAC)
     raise_for_disk(result)
     if result.returncode or not os.path.getsize(dst):
         raise MediaError("tool_failed", detail=result.stderr_tail[-2000:])
 
 
-def transcode_args(facts: ProbeFacts) -> list[str]:
-    """H.264 and AAC, upright with square pixels, even sides, the short side at most 720, key frames every 2 s."""
+def _h264(facts: ProbeFacts) -> dict[str, str]:
+    """Options of the picture: upright, square pixels, even sides, the short one at most 720, key frames every 2 s."""
     scale = min(1.0, SHORT_SIDE / min(facts.width, facts.height))
     width, height = (max(2, round(side * scale / 2) * 2) for side in (facts.width, facts.height))
-    return [
-        "-vf", f"scale={width}:{height},setsar=1,format=yuv420p",
-        "-c:v", "libx264", "-preset", "veryfast", "-crf", "23", "-profile:v", "high",
-        "-force_key_frames", f"expr:gte(t,n_forced*{KEYFRAME_SECONDS})", "-fps_mode", "vfr",
-        "-c:a", "aac", "-b:a", "128k", "-ac", "2",
-    ]  # fmt: skip
+    return {
+        "vf": f"scale={width}:{height},setsar=1,format=yuv420p",
+        "c:v": "libx264",
+        "preset": "veryfast",
+        "crf": "23",
+        "profile:v": "high",
+        "force_key_frames": f"expr:gte(t,n_forced*{KEYFRAME_SECONDS})",
+        "fps_mode": "vfr",
+    }
 
 
 def raise_for_disk(result: Completed) -> None:

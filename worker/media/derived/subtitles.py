@@ -7,9 +7,9 @@ import os
 import re
 from collections.abc import Callable, Iterator
 
+from worker.media.sandbox.ffmpeg_command import ffmpeg_command, untrusted_input
 from worker.media.sandbox.limits import Limits
-from worker.media.sandbox.runner import ffmpeg_binary, run_sandboxed
-from worker.media.sandbox.whitelists import ffmpeg_input_args
+from worker.media.sandbox.runner import run_sandboxed
 from worker.types import ProbeFacts, SubtitleCue
 
 MAX_TRACKS = 16
@@ -56,9 +56,8 @@ def extract_subtitles(
     limits = limits or Limits()
     cues: list[SubtitleCue] = []
     for index in facts.subtitle_streams[:MAX_TRACKS]:
-        command = [ffmpeg_binary(), "-hide_banner", "-nostdin", "-loglevel", "info", "-nostats",
-                   *ffmpeg_input_args(path, pixels=limits.pixels, streams=limits.streams),
-                   "-map", f"0:{index}", "-c:s", "srt", "-f", "srt", "pipe:1"]  # fmt: skip
+        track = untrusted_input(path, limits)[str(index)]
+        command = ffmpeg_command(track.output("pipe:1", f="srt", **{"c:s": "srt"}), "-loglevel", "info", "-nostats")
         result = run_sandboxed(command, limits=limits, stdout_bytes=MAX_BYTES, cancelled=cancelled)
         languages = dict(_LANGUAGE.findall(result.stderr_tail))
         language = languages.get(str(index), "")

@@ -22,8 +22,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-import imageio_ffmpeg
-
 from worker.media.errors import MediaError
 from worker.media.sandbox.limits import Limits
 
@@ -41,15 +39,6 @@ class Completed:
     returncode: int
     stdout: bytes
     stderr_tail: str
-
-
-def ffmpeg_binary() -> str:
-    """The ffmpeg that is used: FFMPEG_BINARY if set, else the one that comes with imageio-ffmpeg."""
-    named = os.environ.get("FFMPEG_BINARY", "").strip()
-    if named and not os.access(named, os.X_OK):
-        raise MediaError("tool_failed", f"FFMPEG_BINARY is set to {named}, but there is no program. "
-                         "Correct it, or unset it to use the bundled ffmpeg.")  # fmt: skip
-    return named or str(imageio_ffmpeg.get_ffmpeg_exe())
 
 
 def minimal_environment() -> dict[str, str]:

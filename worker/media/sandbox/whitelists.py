@@ -51,11 +51,3 @@ def reading_options(*, pixels: int, streams: int) -> dict[str, str]:
         "max_streams": str(streams),
         "enable_drefs": "0",
     }
-
-
-def ffmpeg_input_args(path: str | os.PathLike[str], *, pixels: int, streams: int) -> list[str]:
-    """The arguments of the ffmpeg binary up to and including ``-i file:PATH``."""
-    options = reading_options(pixels=pixels, streams=streams)
-    del options["enable_drefs"]  # the binary rejects an option that this file's demuxer does not know; 0 is its default
-    arguments = [part for name, value in options.items() for part in (f"-{name}", value)]
-    return [*arguments, "-i", file_url(path)]

@@ -14,8 +14,9 @@ from worker.media.decode.stream import open_frames
 from worker.media.derived import proxy
 from worker.media.derived.proxy import make_proxy, needs_proxy
 from worker.media.errors import MediaError
+from worker.media.sandbox.ffmpeg_command import ffmpeg_binary
 from worker.media.sandbox.limits import Limits
-from worker.media.sandbox.runner import ffmpeg_binary, run_sandboxed
+from worker.media.sandbox.runner import run_sandboxed
 
 
 @pytest.mark.parametrize(

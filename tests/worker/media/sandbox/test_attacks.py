@@ -15,9 +15,10 @@ from tests.clips import make_clip
 from worker.media.decode.container import open_container
 from worker.media.decode.probe import probe
 from worker.media.errors import MediaError
+from worker.media.sandbox.ffmpeg_command import ffmpeg_command, untrusted_input
 from worker.media.sandbox.limits import Limits
-from worker.media.sandbox.runner import ffmpeg_binary, run_sandboxed
-from worker.media.sandbox.whitelists import ffmpeg_input_args, reading_options
+from worker.media.sandbox.runner import run_sandboxed
+from worker.media.sandbox.whitelists import reading_options
 
 IN_OPEN = 0x20
 
@@ -87,8 +88,8 @@ def test_the_binary_with_our_options_never_opens_what_a_playlist_names(
 ) -> None:
     attack = tmp_path / "holiday.mp4"
     attack.write_text(playlist(tmp_path / "secret.ts"))
-    arguments = ffmpeg_input_args(attack, pixels=10**7, streams=8)
-    result = run_sandboxed([ffmpeg_binary(), "-nostdin", *arguments, "-f", "null", "-"], limits=Limits())
+    command = ffmpeg_command(untrusted_input(attack, Limits()).output("-", f="null"))
+    result = run_sandboxed(command, limits=Limits())
     assert result.returncode != 0
     assert not watched.opened()
 
@@ -115,8 +116,8 @@ def test_the_binary_decodes_only_the_listed_codecs(tmp_path: Path) -> None:
     usual = make_clip(tmp_path / "usual.mkv", codec="h264", seconds=0.5)
     status = {}
     for path in (rare, usual):
-        arguments = ffmpeg_input_args(path, pixels=10**7, streams=8)
-        result = run_sandboxed([ffmpeg_binary(), "-nostdin", *arguments, "-f", "null", "-"], limits=Limits())
+        command = ffmpeg_command(untrusted_input(path, Limits()).output("-", f="null"))
+        result = run_sandboxed(command, limits=Limits())
         status[path.name] = result.returncode == 0
     assert status == {"rare.mkv": False, "usual.mkv": True}
 

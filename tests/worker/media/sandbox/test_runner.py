@@ -15,8 +15,9 @@ import pytest
 
 from worker.media.decode.client import error_of_death
 from worker.media.errors import MediaError
+from worker.media.sandbox.ffmpeg_command import ffmpeg_binary
 from worker.media.sandbox.limits import Limits
-from worker.media.sandbox.runner import Sandboxed, ffmpeg_binary, run_sandboxed
+from worker.media.sandbox.runner import Sandboxed, run_sandboxed
 
 PROJECT = Path(__file__).resolve().parents[4]
 FAMILY = "sleep 300 & echo $!; sleep 300 & echo $!; wait"
