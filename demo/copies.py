@@ -5,11 +5,13 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import ffmpeg
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from demo.encode import codec_arguments, run_ffmpeg
+from demo.encode import write_video
 from demo.manifest import ClipEntry, CopyEntry, SpanEntry
 from demo.recipes import recipe_hash
 
@@ -125,34 +127,36 @@ def _overlay_picture(words: str) -> Image.Image:
     return image
 
 
-def _graph(plan: CopyPlan, overlaid: bool) -> str:
-    """The ffmpeg filter graph from the inputs to [out]."""
-    edit, joints, parts = plan.edit, "", []
-    for index, (start, end) in enumerate(plan.spans):
-        steps = [f"trim={start}:{end}", f"setpts=(PTS-STARTPTS)/{edit.speed}"]
+def _filtered(stream: Any, chain: str) -> Any:
+    """``stream`` through ``name=value:key=value,name=...``."""
+    for step in filter(None, chain.split(",")):
+        name, _, values = step.partition("=")
+        named = dict(value.split("=") for value in values.split(":") if "=" in value)
+        stream = stream.filter(name, *(value for value in values.split(":") if value and "=" not in value), **named)
+    return stream
+
+
+def _picture(plan: CopyPlan, folder: Path) -> Any:
+    """The edited picture as a stream of ffmpeg-python, but for what is laid over it."""
+    edit, parts = plan.edit, []
+    for source, (start, end) in zip(plan.sources, plan.spans, strict=True):
+        part = ffmpeg.input(f"file:{folder / source}")["v"].filter("trim", start, end)
+        part = part.filter("setpts", f"(PTS-STARTPTS)/{edit.speed}")
         if edit.pieces > 1:
-            steps.append("scale=320:180,setsar=1,fps=15,format=yuv420p")
+            part = _filtered(part, "scale=320:180,setsar=1,fps=15,format=yuv420p")
         elif edit.speed != 1.0:
-            steps.append("fps=15")
-        parts.append(f"[{index}:v]{','.join(steps)}[p{index}]")
-        joints += f"[p{index}]"
-    parts.append(f"{joints}concat=n={edit.pieces}:v=1[joined]" if edit.pieces > 1 else "[p0]null[joined]")
-    parts.append(f"[joined]{edit.filters or 'null'}[changed]")
-    if overlaid:
-        parts.append(f"[changed]scale=320:180[small];[small][{len(plan.sources)}:v]overlay=0:0[out]")
-    else:
-        parts.append("[changed]null[out]")
-    return ";".join(parts)
+            part = part.filter("fps", 15)
+        parts.append(part)
+    return _filtered(ffmpeg.concat(*parts) if len(parts) > 1 else parts[0], edit.filters)
 
 
 def render_copy(plan: CopyPlan, folder: Path) -> None:
     """Makes the copy in ``folder``, where its sources lie. Raises RenderError."""
-    inputs = [part for source in plan.sources for part in ("-i", f"file:{folder / source}")]
-    codec = codec_arguments(plan.edit.file.rpartition(".")[2])
-    with tempfile.NamedTemporaryFile(suffix=".png") as picture:
-        if plan.edit.overlay:
-            _overlay_picture(plan.edit.overlay).save(picture, format="PNG")
-            picture.flush()
-            inputs += ["-i", picture.name]
-        graph = ["-filter_complex", _graph(plan, bool(plan.edit.overlay)), "-map", "[out]"]
-        run_ffmpeg([*inputs, *graph, *codec, *plan.edit.codec], folder / plan.edit.file)
+    picture, edit = _picture(plan, folder), plan.edit
+    codec = {name.removeprefix("-"): value for name, value in zip(edit.codec[::2], edit.codec[1::2], strict=True)}
+    with tempfile.NamedTemporaryFile(suffix=".png") as overlay:
+        if edit.overlay:
+            _overlay_picture(edit.overlay).save(overlay, format="PNG")
+            overlay.flush()
+            picture = picture.filter("scale", 320, 180).overlay(ffmpeg.input(overlay.name))
+        write_video([picture], folder / edit.file, codec)

@@ -4,28 +4,31 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import ffmpeg
 import imageio_ffmpeg
 
 from demo.naming import frames_of
 from demo.recipes import ClipPlan
 
-_H264 = ["-c:v", "libx264", "-preset", "veryfast", "-crf", "24", "-pix_fmt", "yuv420p"]
-_CODECS: dict[str, list[str]] = {
-    "mp4": [*_H264, "-movflags", "+faststart"],
-    "mov": [*_H264, "-movflags", "+faststart"],
+Options = Mapping[str, str]  # of ffmpeg-python: "c:v" becomes -c:v
+
+_H264 = {"c:v": "libx264", "preset": "veryfast", "crf": "24", "pix_fmt": "yuv420p"}
+_CODECS: dict[str, Options] = {
+    "mp4": {**_H264, "movflags": "+faststart"},
+    "mov": {**_H264, "movflags": "+faststart"},
     "mkv": _H264,
-    "ts": [*_H264, "-f", "mpegts"],
-    "webm": ["-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "8", "-b:v", "700k", "-pix_fmt", "yuv420p"],
-    "avi": ["-c:v", "mpeg4", "-q:v", "4", "-pix_fmt", "yuv420p"],
-    "gif": [
-        "-filter_complex",
-        "split[a][b];[a]palettegen=max_colors=96:stats_mode=diff[p];[b][p]paletteuse=dither=bayer",
-    ],
+    "ts": {**_H264, "f": "mpegts"},
+    "webm": {"c:v": "libvpx", "deadline": "realtime", "cpu-used": "8", "b:v": "700k", "pix_fmt": "yuv420p"},
+    "avi": {"c:v": "mpeg4", "q:v": "4", "pix_fmt": "yuv420p"},
+    "gif": {
+        "filter_complex": "split[a][b];[a]palettegen=max_colors=96:stats_mode=diff[p];[b][p]paletteuse=dither=bayer"
+    },
 }
-_EXACT = ["-fflags", "+bitexact", "-flags:v", "+bitexact", "-map_metadata", "-1", "-threads", "1"]
+_EXACT = {"fflags": "+bitexact", "flags:v": "+bitexact", "map_metadata": "-1", "threads": "1"}
 
 
 PARTIAL_FOLDER = ".partial"  # unfinished files lie here, so that nobody imports one
@@ -35,15 +38,15 @@ class RenderError(RuntimeError):
     """ffmpeg could not make a file of the demonstration library."""
 
 
-def codec_arguments(container: str) -> list[str]:
-    return [*_CODECS[container], *_EXACT]
+def write_video(streams: Sequence[Any], target: Path, options: Options, frames: Iterator[bytes] | None = None) -> None:
+    """Encodes ``streams`` of ffmpeg-python for the container that ``target`` names; ``options`` win over the usual.
 
-
-def run_ffmpeg(arguments: list[str], target: Path, frames: Iterator[bytes] | None = None) -> None:
-    """Runs ffmpeg into a temporary file and renames it to ``target`` when all is well. Raises RenderError."""
+    ``frames`` go to the standard input. The file appears when all is well. Raises RenderError.
+    """
     part = target.parent / PARTIAL_FOLDER / target.name
     part.parent.mkdir(parents=True, exist_ok=True)
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-loglevel", "error", "-y", *arguments, f"file:{part}"]
+    output = ffmpeg.output(*streams, f"file:{part}", **{**_CODECS[target.suffix[1:]], **_EXACT, **options})
+    command = output.compile(cmd=[imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-loglevel", "error", "-y"])
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(command, stdin=subprocess.PIPE if frames else subprocess.DEVNULL, stderr=log)
         try:
@@ -97,41 +100,15 @@ def subtitle_file(lines: list[str], duration: float) -> str:
 
 def render_clip(plan: ClipPlan, target: Path, subtitles: list[str]) -> None:
     """Draws and encodes one clip. Raises RenderError."""
-    raw = [
-        "-f",
-        "rawvideo",
-        "-pix_fmt",
-        "rgb24",
-        "-s",
-        f"{plan.size[0]}x{plan.size[1]}",
-        "-r",
-        str(plan.fps),
-        "-i",
-        "pipe:0",
-    ]
+    size = f"{plan.size[0]}x{plan.size[1]}"
+    picture = ffmpeg.input("pipe:0", f="rawvideo", pix_fmt="rgb24", s=size, r=str(plan.fps))
     if not subtitles:
-        run_ffmpeg([*raw, *codec_arguments(plan.container)], target, clip_pixels(plan))
+        write_video([picture], target, {}, clip_pixels(plan))
         return
     with tempfile.NamedTemporaryFile("w", suffix=".srt", encoding="utf-8") as text:
         text.write(subtitle_file(subtitles, plan.duration))
         text.flush()
         kind = "mov_text" if plan.container in ("mp4", "mov") else "srt"
-        also = [
-            "-f",
-            "srt",
-            "-i",
-            text.name,
-            "-map",
-            "0:v",
-            "-map",
-            "1:s",
-            "-c:s",
-            kind,
-            "-metadata:s:s:0",
-            "language=eng",
-        ]
-        run_ffmpeg(
-            [*raw, *also, *codec_arguments(plan.container), "-metadata:s:s:0", "language=eng"],
-            target,
-            clip_pixels(plan),
-        )
+        words = ffmpeg.input(text.name, f="srt")
+        options = {"c:s": kind, "metadata:s:s:0": "language=eng"}
+        write_video([picture["v"], words["s"]], target, options, clip_pixels(plan))

@@ -160,11 +160,9 @@ BUILDS = {
 }
 
 
-def animal(
-    c: Canvas, x: float, ground: float, size: float, phase: float, kind: str, coat: Colour, facing: int = 1
-) -> None:
-    """A dog, cat, horse or cow trotting; ``size`` is its shoulder height in units."""
-    b, f = BUILDS[kind], facing
+def animal(c: Canvas, at: Point, size: float, phase: float, kind: str, coat: Colour, facing: int = 1) -> None:
+    """A dog, cat, horse or cow trotting on the ground ``at``; ``size`` is its shoulder height in units."""
+    (x, ground), b, f = at, BUILDS[kind], facing
     dark = mix(coat, (0, 0, 0), 0.3)
     top = ground - (b.leg + b.thick) * size - 0.02 * size * abs(math.sin(phase))
     for k, (place, tone) in enumerate(((0.8, dark), (-0.8, dark), (0.7, coat), (-0.72, coat))):

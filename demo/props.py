@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from demo.canvas import Canvas, Colour, mix
+from demo.canvas import Canvas, Colour, Point, mix
 
 PAINTS: dict[str, Colour] = {
     "red": (206, 40, 38),
@@ -92,11 +92,9 @@ def wheel(c: Canvas, x: float, y: float, r: float, turn: float) -> None:
         c.line([(x, y), (x + 0.58 * r * math.cos(a), y + 0.58 * r * math.sin(a))], r * 0.16, (90, 94, 100), caps=False)
 
 
-def car(
-    c: Canvas, x: float, ground: float, length: float, paint: Colour, turn: float, facing: int = 1, lamps: bool = False
-) -> None:
-    """A car from the side standing on ``ground``, ``x`` its middle."""
-    u, f = length / 100, facing
+def car(c: Canvas, at: Point, length: float, paint: Colour, turn: float, facing: int = 1, lamps: bool = False) -> None:
+    """A car from the side; its middle is over the ground ``at``."""
+    (x, ground), u, f = at, length / 100, facing
     c.glow(x, ground + 1 * u, 58 * u, (0, 0, 0), 120, lit=True)
 
     def p(*points: tuple[float, float]) -> list[tuple[float, float]]:
@@ -116,11 +114,9 @@ def car(
         wheel(c, x + f * place * u, ground - 9 * u, 9.5 * u, turn * f)
 
 
-def bus(
-    c: Canvas, x: float, ground: float, length: float, paint: Colour, turn: float, facing: int = 1, lamps: bool = False
-) -> None:
-    """A city bus from the side."""
-    u, f = length / 100, facing
+def bus(c: Canvas, at: Point, length: float, paint: Colour, turn: float, facing: int = 1, lamps: bool = False) -> None:
+    """A city bus from the side, placed like a car."""
+    (x, ground), u, f = at, length / 100, facing
     c.glow(x, ground + 1 * u, 60 * u, (0, 0, 0), 120)
     if lamps:
         c.glow(x + f * 64 * u, ground - 12 * u, 26 * u, (255, 240, 190), 180)

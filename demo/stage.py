@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from demo.wording import Wording
 
 TILE = 480  # units after which a layer repeats: the camera may travel for ever
 Floats = NDArray[np.float64]
+Cover = Literal["weather", "bare", "lit"]  # snow where it falls; never snow; the colours as they are, in no light
 
 
 def tiled_noise(rng: np.random.Generator, height: int, width: int, cell: int, octaves: int = 3) -> Floats:
@@ -133,20 +135,19 @@ class Stage:
         self,
         line: Callable[[float], float],
         near: Colour,
-        far: Colour | None = None,
+        far: Colour,
         *,
         depth: float = 0.5,
         grain: float = 0.1,
         cell: float = 14,
-        snow: bool | None = None,
-        lit: bool = False,
+        cover: Cover = "weather",
     ) -> None:
         """Ground below a hill line, ``far`` colour at its rim, ``near`` at the bottom, with a mottled texture."""
-        white = self.look.weather == "snow" if snow is None else snow
+        white = cover == "weather" and self.look.weather == "snow"
         if white:
             near, far = (214, 220, 230), (240, 243, 248)
-        haze = 0.0 if lit else fog_share(self.look, 1 - depth)
-        rim, floor = (c if lit else self.light.on(c, haze) for c in (far or near, near))
+        haze = fog_share(self.look, 1 - depth)
+        rim, floor = (c if cover == "lit" else self.light.on(c, haze) for c in (far, near))
         px_w = round(TILE * self.scale)
         crest = np.array([line(x / self.scale) for x in range(px_w)]) * self.scale
         first = max(0, int(crest.min()))
@@ -163,16 +164,15 @@ class Stage:
         self,
         y: float,
         near: Colour,
-        far: Colour | None = None,
+        far: Colour,
         *,
         depth: float = 0.8,
         grain: float = 0.08,
         cell: float = 14,
-        snow: bool | None = None,
-        lit: bool = False,
+        cover: Cover = "weather",
     ) -> None:
         """Flat ground from row ``y`` down."""
-        self.land(lambda _x: y, near, far, depth=depth, grain=grain, cell=cell, snow=snow, lit=lit)
+        self.land(lambda _x: y, near, far, depth=depth, grain=grain, cell=cell, cover=cover)
 
 
 @dataclass(slots=True)

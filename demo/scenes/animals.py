@@ -59,7 +59,7 @@ def _walker(
         for k in reversed(range(count)):
             px, ground, s = x - facing * k * size * 1.5, 166 - 12 * k, size * (1 - 0.18 * k)
             c.oval(px, ground + 1, s * 0.9, 3.5, (0, 0, 0, 80), lit=True)
-            animal(c, px, ground, s, t * 6 + k, what, COATS[name], facing)
+            animal(c, (px, ground), s, t * 6 + k, what, COATS[name], facing)
 
     if count == 2:
         verbs = tuple(

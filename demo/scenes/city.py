@@ -30,9 +30,8 @@ def city_skyline(stage: Stage) -> Scene:
         )
         stage.add(block, depth)
     river = rng.random() < 0.6
-    stage.plane(
-        158, (24, 62, 100) if river else (60, 62, 68), (60, 110, 146) if river else (84, 84, 90), depth=0.9, snow=False
-    )
+    near, far = ((24, 62, 100), (60, 110, 146)) if river else ((60, 62, 68), (84, 84, 90))
+    stage.plane(158, near, far, depth=0.9, cover="bare")
     shimmer = [(float(rng.uniform(0, 320)), float(rng.uniform(160, 180))) for _ in range(50)]
 
     def draw(c: Canvas, t: float) -> None:

@@ -134,7 +134,7 @@ def waterfall(stage: Stage) -> Scene:
     rng = stage.rng
     stage.sky(0.5, 0.5)
     x0, half = float(rng.uniform(140, 180)), float(rng.uniform(24, 38))
-    stage.land(ridge(rng, 38, 10, 8), (84, 80, 78), (118, 112, 104), depth=1.0, grain=0.24, cell=16, snow=False)
+    stage.land(ridge(rng, 38, 10, 8), (84, 80, 78), (118, 112, 104), depth=1.0, grain=0.24, cell=16, cover="bare")
     moss = stage.blank(1.0, haze=0.1)
     for _ in range(34):
         px = float(rng.uniform(0, 480))

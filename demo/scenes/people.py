@@ -128,8 +128,8 @@ def runner(stage: Stage) -> Scene:
 def dancer(stage: Stage) -> Scene:
     rng = stage.rng
     tone = [(70, 24, 90), (24, 36, 96), (90, 24, 50)][int(rng.integers(3))]
-    stage.plane(0, tone, (20, 12, 34), depth=0.3, snow=False, grain=0.03, lit=True)
-    stage.plane(138, (24, 18, 34), (70, 50, 96), depth=0.6, snow=False, lit=True)
+    stage.plane(0, tone, (20, 12, 34), depth=0.3, cover="lit", grain=0.03)
+    stage.plane(138, (24, 18, 34), (70, 50, 96), depth=0.6, cover="lit")
     count = int(rng.integers(1, 4))
     crowd = [_someone(stage) for _ in range(count)]
     lamps = [
@@ -245,7 +245,7 @@ def football(stage: Stage) -> Scene:
             PAINTS[str(rng.choice(["red", "white", "blue", "yellow"]))],
         )
     stage.add(stand, 0.4)
-    stage.plane(96, (52, 138, 54), (88, 166, 74), depth=1.0, snow=False)
+    stage.plane(96, (52, 138, 54), (88, 166, 74), depth=1.0, cover="bare")
     pitch = stage.blank(1.0, haze=0)
     for k in range(0, 24, 2):
         pitch.poly(
@@ -309,8 +309,8 @@ def exercise(stage: Stage) -> Scene:
     dress = Dress(dress.skin, dress.top, (52, 56, 72), dress.hair)
     wall_name, wall = pick_paint(rng, "turquoise", "yellow", "pink", "blue", "white")
     pale = tuple(round(v + (232 - v) * 0.55) for v in wall)
-    stage.plane(0, pale, (236, 232, 224), depth=0.2, snow=False, grain=0.03)
-    stage.plane(136, (150, 106, 70), (176, 130, 90), depth=1.0, snow=False, cell=40)
+    stage.plane(0, pale, (236, 232, 224), depth=0.2, cover="bare", grain=0.03)
+    stage.plane(136, (150, 106, 70), (176, 130, 90), depth=1.0, cover="bare", cell=40)
     room = stage.blank(0.4, haze=0)
     for x in (30, 240, 400):
         room.rect(x, 24, 56, 66, (250, 250, 250))

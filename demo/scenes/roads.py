@@ -17,7 +17,7 @@ CAR_COLOURS = ("red", "blue", "green", "yellow", "white", "black", "orange")
 def road(stage: Stage, top: float, dashes: bool = True) -> None:
     """An asphalt road with a kerb and lane markings across the tile."""
     stage.plane(top - 6, (150, 146, 140), (166, 162, 156), depth=1.0, cell=5)
-    stage.plane(top, (66, 66, 72), (78, 78, 84), depth=1.0, grain=0.06, cell=4, snow=False)
+    stage.plane(top, (66, 66, 72), (78, 78, 84), depth=1.0, grain=0.06, cell=4, cover="bare")
     if dashes:
         marks = stage.blank(1.0, haze=0)
         for k in range(12):
@@ -56,8 +56,8 @@ def car_city(stage: Stage) -> Scene:
         x = 160 - c.dx if tracked else 160 + (travel + 190 - facing * 60) % 380 - 190
         if rng_other:
             ox = 160 - c.dx + ((260 - facing * 30 * t) % 520 - 260)
-            car(c, ox, 150, 62, other, -t * 6, -facing, lamps)
-        (bus if a_bus else car)(c, x, 168, size * (1.25 if a_bus else 1), paint, t * 8, facing, lamps)
+            car(c, (ox, 150), 62, other, -t * 6, -facing, lamps)
+        (bus if a_bus else car)(c, (x, 168), size * (1.25 if a_bus else 1), paint, t * 8, facing, lamps)
         _wet(c, stage, x, 168, paint)
 
     rng_other = rng.random() < 0.5
@@ -103,7 +103,7 @@ def car_country(stage: Stage) -> Scene:
     facing, speed = int(rng.choice([-1, 1])), float(rng.uniform(70, 110))
 
     def draw(c: Canvas, t: float) -> None:
-        car(c, 160 - c.dx + 16 * math.sin(t * 0.5), 168, 128, paint, t * 12, facing, lamps)
+        car(c, (160 - c.dx + 16 * math.sin(t * 0.5), 168), 128, paint, t * 12, facing, lamps)
 
     where = "a desert road" if desert else "a country road"
     words = Wording(

@@ -77,8 +77,8 @@ def fireworks(stage: Stage) -> Scene:
 def balloons(stage: Stage) -> Scene:
     rng = stage.rng
     stage.sky(0.5, 0.8)
-    stage.land(ridge(rng, 136, 18), (110, 140, 104), (150, 174, 140), depth=0.2, snow=False)
-    stage.land(ridge(rng, 162, 10), (104, 150, 70), (140, 176, 92), depth=0.5, snow=False)
+    stage.land(ridge(rng, 136, 18), (110, 140, 104), (150, 174, 140), depth=0.2, cover="bare")
+    stage.land(ridge(rng, 162, 10), (104, 150, 70), (140, 176, 92), depth=0.5, cover="bare")
     count = int(rng.integers(1, 6))
     pairs = [
         (
@@ -149,7 +149,7 @@ def balloons(stage: Stage) -> Scene:
 def rocket(stage: Stage) -> Scene:
     rng = stage.rng
     stage.sky(0.4, 0.9)
-    stage.land(ridge(rng, 164, 5), (112, 108, 92), (140, 134, 112), depth=0.6, snow=False)
+    stage.land(ridge(rng, 164, 5), (112, 108, 92), (140, 134, 112), depth=0.6, cover="bare")
     name, fins = pick_paint(rng, "red", "blue", "orange", "black")
     wait = float(rng.uniform(0.8, 1.6))
 
@@ -249,7 +249,7 @@ def aeroplane(stage: Stage) -> Scene:
 @kind("space", times=("night",), weathers=("clear",))
 def planet(stage: Stage) -> Scene:
     rng = stage.rng
-    stage.plane(0, (6, 6, 20), (12, 8, 34), depth=0.02, snow=False, grain=0.3, cell=60, lit=True)
+    stage.plane(0, (6, 6, 20), (12, 8, 34), depth=0.02, cover="lit", grain=0.3, cell=60)
     stars = stage.blank(0.05, haze=0)
     for _ in range(260):
         v = int(rng.uniform(90, 255))

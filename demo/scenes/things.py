@@ -17,8 +17,8 @@ def _room(stage: Stage, floor_at: float = 138) -> str:
     """A wall and a floor; returns the wall's colour name."""
     name, wall = pick_paint(stage.rng, "blue", "green", "yellow", "pink", "white", "turquoise", "purple")
     pale = mix(wall, (240, 238, 234), 0.5)
-    stage.plane(0, pale, mix(pale, (255, 255, 255), 0.4), depth=0.2, snow=False, grain=0.03)
-    stage.plane(floor_at, (132, 92, 60), (172, 128, 88), depth=1.0, snow=False, cell=50, grain=0.07)
+    stage.plane(0, pale, mix(pale, (255, 255, 255), 0.4), depth=0.2, cover="bare", grain=0.03)
+    stage.plane(floor_at, (132, 92, 60), (172, 128, 88), depth=1.0, cover="bare", cell=50, grain=0.07)
     return name
 
 
@@ -131,8 +131,8 @@ def clock(stage: Stage) -> Scene:
 @kind("candle", times=("night",), weathers=("clear",))
 def candle(stage: Stage) -> Scene:
     rng = stage.rng
-    stage.plane(0, (46, 24, 14), (24, 14, 14), depth=0.2, snow=False, grain=0.04, lit=True)
-    stage.plane(150, (70, 40, 22), (104, 62, 34), depth=1.0, snow=False, cell=50, lit=True)
+    stage.plane(0, (46, 24, 14), (24, 14, 14), depth=0.2, cover="lit", grain=0.04)
+    stage.plane(150, (70, 40, 22), (104, 62, 34), depth=1.0, cover="lit", cell=50)
     count = int(rng.integers(1, 5))
     name, wax = pick_paint(rng, "white", "red", "blue", "green", "yellow")
     sizes = [float(rng.uniform(44, 78)) for _ in range(count)]
@@ -183,7 +183,7 @@ def candle(stage: Stage) -> Scene:
 @kind("gears", times=ROOM, weathers=("clear",))
 def gears(stage: Stage) -> Scene:
     rng = stage.rng
-    stage.plane(0, (70, 74, 82), (104, 108, 116), depth=0.2, snow=False, grain=0.08, cell=30)
+    stage.plane(0, (70, 74, 82), (104, 108, 116), depth=0.2, cover="bare", grain=0.08, cell=30)
     metals: tuple[Colour, ...] = ((200, 162, 74), (176, 180, 188), (178, 106, 66))
     name, accent = pick_paint(rng, "red", "blue", "yellow", "green")
     train = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from demo.canvas import Canvas, Colour, mix
+from demo.canvas import Canvas, Colour, Point, mix
 from demo.figures import SKINS
 from demo.props import PAINTS, palm, pick_paint
 from demo.scenes.registry import kind
@@ -27,8 +27,8 @@ def _ripples(
         c.line([(x - w, y), (x, y - 0.8 - near), (x + w, y)], 0.6 + 0.9 * near, (*colour[:3], 120), caps=False)
 
 
-def _hull(c: Canvas, x: float, y: float, u: float, roll: float, hull: Colour, sail: Colour, facing: int) -> None:
-    cos, sin = math.cos(roll), math.sin(roll)
+def _hull(c: Canvas, at: Point, u: float, roll: float, hull: Colour, sail: Colour, facing: int) -> None:
+    (x, y), cos, sin = at, math.cos(roll), math.sin(roll)
 
     def p(*points: tuple[float, float]) -> list[tuple[float, float]]:
         return [(x + (facing * px * cos + py * sin) * u, y - (py * cos - facing * px * sin) * u) for px, py in points]
@@ -47,8 +47,8 @@ def sailing(stage: Stage) -> Scene:
     stage.sky(0.6, horizon / 180)
     hilly = rng.random() < 0.5
     if hilly:
-        stage.land(ridge(rng, horizon - 10, 14), (70, 104, 96), (92, 122, 128), depth=0.15, snow=False)
-    stage.plane(horizon, SEA, FAR_SEA, depth=0.5, snow=False, grain=0.06)
+        stage.land(ridge(rng, horizon - 10, 14), (70, 104, 96), (92, 122, 128), depth=0.15, cover="bare")
+    stage.plane(horizon, SEA, FAR_SEA, depth=0.5, cover="bare", grain=0.06)
     name, sail = pick_paint(rng, "white", "red", "orange", "yellow", "blue")
     hull = PAINTS[str(rng.choice(["white", "blue", "red", "black"]))]
     facing, u, start = int(rng.choice([-1, 1])), float(rng.uniform(0.75, 1.05)), float(rng.uniform(-30, 20))
@@ -57,7 +57,7 @@ def sailing(stage: Stage) -> Scene:
         x = 160 + facing * (start + 11 * t)
         y = 134 + 2.4 * math.sin(t * 1.5)
         c.glow(x, y + 12 * u, 56 * u, (14, 44, 74), 130, lit=False)
-        _hull(c, x, y, u, 0.07 * math.sin(t * 1.1 + 1), hull, sail, facing)
+        _hull(c, (x, y), u, 0.07 * math.sin(t * 1.1 + 1), hull, sail, facing)
         _ripples(c, t, horizon)
         c.line([(x - 44 * u, y + 9 * u), (x, y + 11 * u), (x + 44 * u, y + 9 * u)], 1.4, (226, 240, 246))
 
@@ -76,7 +76,7 @@ def sailing(stage: Stage) -> Scene:
 def lighthouse(stage: Stage) -> Scene:
     rng = stage.rng
     stage.sky(0.5, 0.62)
-    stage.plane(112, (16, 62, 106), (70, 124, 160), depth=0.4, snow=False)
+    stage.plane(112, (16, 62, 106), (70, 124, 160), depth=0.4, cover="bare")
     side = float(rng.choice([95.0, 215.0]))
     rock = stage.blank(0.8, haze=0.05)
     for k in range(16):
@@ -134,7 +134,7 @@ def lighthouse(stage: Stage) -> Scene:
 def beach(stage: Stage) -> Scene:
     rng = stage.rng
     stage.sky(0.5, 0.5)
-    stage.plane(80, (38, 158, 184), (36, 104, 170), depth=0.5, snow=False)
+    stage.plane(80, (38, 158, 184), (36, 104, 170), depth=0.5, cover="bare")
     stage.land(
         lambda x: 146 + 6 * math.sin(2 * math.pi * x / 480),
         (222, 190, 134),
@@ -142,7 +142,7 @@ def beach(stage: Stage) -> Scene:
         depth=1.0,
         grain=0.05,
         cell=5,
-        snow=False,
+        cover="bare",
     )
     count = int(rng.integers(1, 4))
     spots = sorted(float(v) for v in rng.uniform(20, 300, count))
@@ -185,9 +185,8 @@ def beach(stage: Stage) -> Scene:
     return Scene(stage, words, draw, Camera(sway=float(rng.choice([0, 8]))))
 
 
-def _fish(c: Canvas, x: float, y: float, u: float, body: Colour, stripe: Colour, t: float, facing: int) -> None:
-    wag = math.sin(t * 7) * 3
-    f = facing
+def _fish(c: Canvas, at: Point, u: float, body: Colour, stripe: Colour, t: float, facing: int) -> None:
+    (x, y), f, wag = at, facing, math.sin(t * 7) * 3
     c.poly(
         [
             (x - f * 14 * u, y),
@@ -215,10 +214,8 @@ def fish(stage: Stage) -> Scene:
     deep = [((8, 66, 120), (40, 150, 196)), ((6, 84, 96), (56, 178, 172)), ((14, 38, 100), (34, 104, 186))][
         int(rng.integers(3))
     ]
-    stage.plane(0, deep[0], deep[1], depth=0.1, snow=False, grain=0.05, cell=40, lit=True)
-    stage.land(
-        ridge(rng, 158, 9), (170, 148, 104), (206, 184, 136), depth=0.6, snow=False, grain=0.07, cell=6, lit=True
-    )
+    stage.plane(0, deep[0], deep[1], depth=0.1, cover="lit", grain=0.05, cell=40)
+    stage.land(ridge(rng, 158, 9), (170, 148, 104), (206, 184, 136), depth=0.6, cover="lit", grain=0.07, cell=6)
     plants = stage.blank(0.7, haze=0)
     for _ in range(12):
         x, coral = float(rng.uniform(0, 480)), PAINTS[str(rng.choice(["pink", "orange", "red", "purple"]))]
@@ -249,7 +246,7 @@ def fish(stage: Stage) -> Scene:
             c.line(blade, 4, mix((34, 132, 70), deep[0], 0.15 * (k % 3)))
         for x, y, u, speed, facing in school:
             px = (x + facing * speed * t) % 400 - 40
-            _fish(c, px, y + 4 * math.sin(t * 1.2 + x), u, body, stripe, t + x, facing)
+            _fish(c, (px, y + 4 * math.sin(t * 1.2 + x)), u, body, stripe, t + x, facing)
         for k in range(14):
             c.ring(
                 (k * 53) % 320 + 4 * math.sin(t * 2 + k),
@@ -280,7 +277,7 @@ def fish(stage: Stage) -> Scene:
 @kind("swimmer", times=("day", "day", "dusk"), weathers=("clear",))
 def swimmer(stage: Stage) -> Scene:
     rng = stage.rng
-    stage.plane(0, (24, 140, 196), (70, 186, 222), depth=1.0, grain=0.1, cell=18, snow=False)
+    stage.plane(0, (24, 140, 196), (70, 186, 222), depth=1.0, grain=0.1, cell=18, cover="bare")
     lanes = stage.blank(1.0, haze=0)
     for y in (38, 142):
         for k in range(40):

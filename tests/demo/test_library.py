@@ -8,12 +8,13 @@ import re
 import subprocess
 from pathlib import Path
 
+import ffmpeg
 import imageio_ffmpeg
 import numpy as np
 import pytest
 
 from demo.copies import EDITS, describe_copy, plan_copies
-from demo.encode import RenderError, run_ffmpeg
+from demo.encode import RenderError, write_video
 from demo.library import render_library
 from demo.manifest import ClipEntry, CopyEntry, Manifest
 from demo.naming import name_clips
@@ -168,5 +169,5 @@ def test_seeds_decide_the_library() -> None:
 
 def test_a_failing_encoder_is_reported_with_the_file_and_leaves_no_file(tmp_path: Path) -> None:
     with pytest.raises(RenderError, match=r"broken\.mp4"):
-        run_ffmpeg(["-i", str(tmp_path / "absent.mp4")], tmp_path / "broken.mp4")
+        write_video([ffmpeg.input(str(tmp_path / "absent.mp4"))], tmp_path / "broken.mp4", {})
     assert not (tmp_path / "broken.mp4").exists()
