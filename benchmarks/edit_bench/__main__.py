@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.edit_bench.edits import EDITS
 from benchmarks.edit_bench.engines import PEERS
-from benchmarks.edit_bench.make import make_bench
+from benchmarks.edit_bench.make import Draw, make_bench
 from benchmarks.edit_bench.render import BenchError
 from benchmarks.edit_bench.run import OURS, as_table, run_bench, write_json
 from worker.evaluation.copy_manifest import CopyManifestError
@@ -53,8 +53,8 @@ def main() -> int:
             _run(args)
             return 0
         split = None if args.split == "all" else args.split
-        made = make_bench(args.clips, args.out, seed=args.seed, split=split, edits=args.edits, limit=args.limit,
-                          jobs=args.jobs)  # fmt: skip
+        draw = Draw(args.seed, split, args.edits, args.limit)
+        made = make_bench(args.clips, args.out, draw, jobs=args.jobs)
         negative = sum(not query["segments"] for query in made["queries"])
         print(f"{len(made['references'])} references, {len(made['queries'])} queries, {negative} of them negatives")
     except (BenchError, CopyManifestError, ValueError) as error:

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -65,29 +66,31 @@ def _told(done: int, total: int, began: float) -> None:
         print(f"{done} of {total} videos, {time.monotonic() - began:.0f} s", end=end, file=sys.stderr, flush=True)
 
 
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """What is made: the same draw of the same clips gives the same bench."""
+
+    seed: int = 0
+    split: Split | None = None  # which half of the families; None: both
+    edits: Sequence[str] = ()  # only these, and no negatives; empty: everything
+    limit: int = 0  # sources of each edit; 0: all
+
+
 def make_bench(
-    clips: Path,
-    out: Path,
-    *,
-    seed: int = 0,
-    split: Split | None = None,
-    edits: Sequence[str] = (),
-    limit: int = 0,
-    jobs: int = 1,
-    on_progress: Callable[[int, int, float], None] = _told,
+    clips: Path, out: Path, draw: Draw, *, jobs: int = 1, on_progress: Callable[[int, int, float], None] = _told
 ) -> dict[str, Any]:
     """Writes OUT/manifest.json and OUT/parameters.json and the videos they name; returns the manifest.
 
     What exists already is kept, so a second call costs a second. Raises BenchError, and ValueError for unknown edits.
     """
-    names = edit_names(edits)
+    names, seed = edit_names(draw.edits), draw.seed
     out = out.resolve()
     videos = out / "videos"
     videos.mkdir(parents=True, exist_ok=True)
-    sources = find_sources(clips.resolve(), out, split, jobs)
+    sources = find_sources(clips.resolve(), out, draw.split, jobs)
     library = build_library(sources, seed, videos)
-    planned = list(copies(library, seed, names, limit))
-    if not edits:
+    planned = list(copies(library, seed, names, draw.limit))
+    if not draw.edits:
         each = NEGATIVE_EDITS
         planned += [*negatives(library, seed, each), *intro_queries(library, seed, 2 * each)]
     proxies, began, done = {s.id: s.proxy for s in sources}, time.monotonic(), 0
@@ -103,8 +106,8 @@ def make_bench(
             segments = [segment.as_dict() for segment in truth_of(recipe, library.references)]
             rows.append({"id": name, "video": os.path.relpath(path, out), "segments": segments})
             drawn[name] = _parameters(source, recipe)
-    rows += _found(library) if not edits else []
-    return _write(out, library, rows, drawn, {"seed": seed, "split": split or "all", "limit": limit})
+    rows += _found(library) if not draw.edits else []
+    return _write(out, library, rows, drawn, {"seed": seed, "split": draw.split or "all", "limit": draw.limit})
 
 
 def _parameters(source: str, recipe: Recipe) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from benchmarks.edit_bench.edits import EDITS
-from benchmarks.edit_bench.make import make_bench
+from benchmarks.edit_bench.make import Draw, make_bench
 from benchmarks.edit_bench.render import BenchError
 from tests.clips import ffmpeg
 
@@ -44,7 +44,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def bench(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("bench")
-    make_bench(clips, out, seed=3, limit=1, jobs=2, on_progress=quiet)
+    make_bench(clips, out, Draw(seed=3, limit=1), jobs=2, on_progress=quiet)
     return out
 
 
@@ -148,15 +148,15 @@ def test_what_is_outside_the_library_is_never_a_reference(bench: Path) -> None:
 def test_a_second_make_draws_the_same_and_encodes_nothing(bench: Path, clips: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in bench.rglob("*.m*4")}
     manifest = manifest_of(bench)
-    again = make_bench(clips, bench, seed=3, limit=1, on_progress=quiet)
+    again = make_bench(clips, bench, Draw(seed=3, limit=1), on_progress=quiet)
     assert again == manifest
     assert {path: path.stat().st_mtime_ns for path in bench.rglob("*.m*4")} == before
 
 
 def test_the_seed_decides_what_is_drawn(clips: Path, bench: Path, tmp_path: Path) -> None:
     some = ("short_copy", "brightness")
-    same = make_bench(clips, tmp_path / "same", seed=3, edits=some, limit=1, on_progress=quiet)
-    other = make_bench(clips, tmp_path / "other", seed=4, edits=some, limit=1, on_progress=quiet)
+    same = make_bench(clips, tmp_path / "same", Draw(seed=3, edits=some, limit=1), on_progress=quiet)
+    other = make_bench(clips, tmp_path / "other", Draw(seed=4, edits=some, limit=1), on_progress=quiet)
     assert same["queries"] == [query_of(bench, "brightness"), query_of(bench, "short_copy")]
     assert other["queries"] != same["queries"]
 
@@ -164,6 +164,6 @@ def test_the_seed_decides_what_is_drawn(clips: Path, bench: Path, tmp_path: Path
 def test_an_empty_folder_and_an_unknown_edit_are_refused(tmp_path: Path, clips: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(BenchError, match="no clips"):
-        make_bench(tmp_path / "empty", tmp_path / "out", on_progress=quiet)
+        make_bench(tmp_path / "empty", tmp_path / "out", Draw(), on_progress=quiet)
     with pytest.raises(ValueError, match="no edit called"):
-        make_bench(clips, tmp_path / "out", edits=("sepia",), on_progress=quiet)
+        make_bench(clips, tmp_path / "out", Draw(edits=("sepia",)), on_progress=quiet)
