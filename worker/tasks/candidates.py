@@ -17,7 +17,7 @@ from apps.embeddings.models import ClipEmbedding, ModelVersion
 from apps.embeddings.selectors import model_version_serving
 from apps.training.job_kinds import CANDIDATE, candidate_idle
 from apps.training.models import TrainingRun
-from apps.training.promotion.reports import Measured, report_write
+from apps.training.promotion.reports import Comparison, report_write
 from apps.training.runs.lifecycle import candidate_mark_building
 from apps.videos.job_kinds import INGEST
 from apps.videos.models import Video
@@ -73,7 +73,7 @@ def candidate(job: RunningJob) -> None:
         library = library_counts(candidate, active)
         checks = canaries(candidate, embedder)
         serving = semantic_embedder(active) if active is not None else None
-        measured = _measured(job, training, candidate, active, embedder, serving)
+        comparison = _compared(job, training, candidate, active, embedder, serving)
     except EmbedderError as error:
         raise JobFailed("model", str(error)) from error
     except Interrupted as error:
@@ -82,7 +82,7 @@ def candidate(job: RunningJob) -> None:
     with transaction.atomic():
         job.hold()
         report_write(
-            run=training, candidate=candidate, active=active, measured=measured, library=library, canaries=checks
+            run=training, candidate=candidate, active=active, comparison=comparison, library=library, canaries=checks
         )
         candidate_idle(training.id)
 
@@ -115,17 +115,17 @@ def canaries(version: ModelVersion, embedder: Embedder) -> list[dict[str, Any]]:
     return [text_canary(version, embedder), index_canary(version), words_canary(version)]
 
 
-def _measured(
+def _compared(
     job: RunningJob,
     training: TrainingRun,
     candidate: ModelVersion,
     active: ModelVersion | None,
     embedder: Embedder,
     serving: Embedder | None,
-) -> Measured:
+) -> Comparison:
     """Both versions on the held-out part and on the guard set; nothing measured while no version serves."""
     if active is None or serving is None:
-        return Measured()
+        return Comparison()
     from worker.tasks.measuring import measure
 
     def progress(fraction: float) -> None:

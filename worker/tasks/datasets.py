@@ -13,7 +13,7 @@ from django.db import transaction
 
 from apps.training.datasets.captions import feedback_lines, library_lines, source_groups
 from apps.training.datasets.lifecycle import csv_dialect, dataset_mark_frozen
-from apps.training.datasets.references import References, Refused
+from apps.training.datasets.references import NotReadable, References
 from apps.training.job_kinds import DATASET
 from apps.training.models import MANIFEST, Dataset
 from worker.tasks.running import JobFailed, RunningJob, task
@@ -156,7 +156,7 @@ def _resolved(lines: Iterable[Line | str], references: References, refused: list
                     line["group"] = groups.get(video_id, str(video_id))
             elif isinstance(line.get("frames"), list):
                 line["frames"] = [references.file(str(frame)) for frame in line["frames"]]
-        except Refused as problem:
+        except NotReadable as problem:
             refused.append(Problem(number, str(line.get("id", "")), "not_allowed", problem.message))
             yield None
             continue

@@ -16,7 +16,7 @@ from apps.embeddings.vector_index import PgVectorIndex
 from apps.training.datasets.captions import source_groups
 from apps.training.models import Dataset, TrainingRun
 from apps.training.promotion.gate import Gain
-from apps.training.promotion.reports import Measured
+from apps.training.promotion.reports import Comparison
 from apps.videos.models import TextSegment, Video
 from worker.embedders.base import Embedder
 from worker.evaluation.directions import BothDirections, QueryResults, both_directions
@@ -37,7 +37,7 @@ Report = Callable[[float], None]
 Stopped = Callable[[], bool]
 
 
-def measure(training: TrainingRun, candidate: Side, active: Side, *, progress: Report, stopped: Stopped) -> Measured:
+def measure(training: TrainingRun, candidate: Side, active: Side, *, progress: Report, stopped: Stopped) -> Comparison:
     """Raises JobFailed when the data changed, Interrupted when ``stopped`` says so."""
     held_out = _read(training.dataset.held_out_path, training.dataset.held_out_sha256)
     frames = int(training.recipe.get("frames", 12))
@@ -48,11 +48,11 @@ def measure(training: TrainingRun, candidate: Side, active: Side, *, progress: R
         training, candidate, active, frames, lambda f: progress(HELD_OUT_SHARE + 0.4 * f), stopped
     )
     if not len(first):
-        return Measured(guard=guard, guard_name=guard_name)
+        return Comparison(guard=guard, guard_name=guard_name)
     if first.ids != second.ids:
         raise JobFailed("media", "A file of the held-out part changed during the evaluation. Evaluate again.")
     mine, theirs = _both_ways(first, candidate), _both_ways(second, active)
-    return Measured(
+    return Comparison(
         videos=len(first),
         queries=len(first.captions),
         metrics={

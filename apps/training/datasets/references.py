@@ -14,17 +14,17 @@ from django.conf import settings
 
 from apps.videos.models import Video
 
-REFUSED = (
+NOT_READABLE = (
     "{name} is no video of the library and lies outside the folders that training may read. Add it to the library, "
     "set VSEARCH_TRAINING_FOLDERS, or let an administrator make the dataset."
 )
 
 
-class Refused(Exception):
+class NotReadable(Exception):
     """``message`` is for people."""
 
     def __init__(self, name: str) -> None:
-        self.message = REFUSED.format(name=name)
+        self.message = NOT_READABLE.format(name=name)
         super().__init__(self.message)
 
 
@@ -44,7 +44,7 @@ class References:
         self._roots = [Path(folder).resolve() for folder in settings.TRAINING_FOLDERS]
 
     def video(self, name: str) -> tuple[str, UUID | None]:
-        """(path, id when it is a video of the library). Refused for what may not be read."""
+        """(path, id when it is a video of the library). NotReadable for what may not be read."""
         found = self._by_name.get(name, [])
         if len(found) == 1:
             return str(found[0].playable_path), found[0].id
@@ -55,16 +55,16 @@ class References:
         try:
             return self._file(name)
         except (OSError, ValueError) as error:  # a name that is too long, or that no file can have
-            raise Refused(name) from error
+            raise NotReadable(name) from error
 
     def _file(self, name: str) -> str:
         path = Path(name)
         if path.is_absolute():
             if self.any_path or any(root in path.resolve().parents for root in self._roots):
                 return str(path)
-            raise Refused(name)
+            raise NotReadable(name)
         for root in self._roots:
             inside = (root / path).resolve()
             if root in inside.parents and inside.exists():
                 return str(inside)
-        raise Refused(name)
+        raise NotReadable(name)

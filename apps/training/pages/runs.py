@@ -163,7 +163,7 @@ def run_act(request: HttpRequest, run_id: UUID, action: str) -> HttpResponse:
         if action not in ACTIONS:
             raise Http404("There is no such action.")
         person = {"person": signed_in(request)} if action == "start" else {}
-        ACTIONS[action](run_id=run_id, **person)  # type: ignore[operator]
+        ACTIONS[action](run_id=run_id, **person)
     except VSearchError as error:
         messages.error(request, error.message)
     else:

@@ -27,7 +27,7 @@ Action = PromotionDecision.Action
 SHORTEST_NOTE = 10  # characters: "because" is no reason
 
 
-class Refused(Conflict):
+class GateRefusal(Conflict):
     """The gate said no; ``reasons`` are for people."""
 
     title = "The gate refuses this version"
@@ -53,7 +53,7 @@ class Promoted:
 
 
 def candidate_promote(*, version_id: UUID, person: User | None, override: str = "") -> Promoted:
-    """Let a candidate serve. Refused with the gate's reasons unless its report is fresh and good.
+    """Let a candidate serve. GateRefusal with the gate's reasons unless its report is fresh and good.
 
     ``override``: a written reason of at least ten characters with which a person lets it serve all the same; it is
     recorded with the verdict. Raises NotFound, InvalidInput, Conflict.
@@ -69,7 +69,7 @@ def candidate_promote(*, version_id: UUID, person: User | None, override: str = 
         if override and len(override) < SHORTEST_NOTE:
             raise InvalidInput("Say in a sentence why it should serve all the same.", field="override")
         if reasons and not override:
-            raise Refused(reasons)
+            raise GateRefusal(reasons)
         verdict = report.verdict if report is not None else {"passed": False, "reasons": []}
         return _switch(
             version, serving, Action.PROMOTE, person,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from apps.embeddings.models import ModelVersion
@@ -14,8 +14,8 @@ EXAMPLES_KEPT = 40
 
 
 @dataclass(frozen=True)
-class Measured:
-    """Figures of one comparison; see the fields of EvaluationReport."""
+class Comparison:
+    """Figures of a candidate beside the active version; see the fields of EvaluationReport."""
 
     videos: int = 0
     queries: int = 0
@@ -31,13 +31,13 @@ def report_write(
     run: TrainingRun,
     candidate: ModelVersion,
     active: ModelVersion | None,
-    measured: Measured,
+    comparison: Comparison,
     library: dict[str, Any],
     canaries: Sequence[dict[str, Any]],
 ) -> EvaluationReport:
     """Judge and store; called by the job in its transaction."""
     failed = [f"{canary['name']}: {canary['detail']}" for canary in canaries if not canary["ok"]]
-    verdict = judge(Evidence(measured.gain, measured.guard, float(library.get("coverage", 0.0)), failed))
+    verdict = judge(Evidence(comparison.gain, comparison.guard, float(library.get("coverage", 0.0)), failed))
     return EvaluationReport.objects.create(
         run=run,
         candidate=candidate,
@@ -47,22 +47,13 @@ def report_write(
         active_name=str(active) if active is not None else "nothing",
         dataset_sha256=run.dataset.sha256,
         held_out_sha256=run.dataset.held_out_sha256,
-        videos=measured.videos,
-        queries=measured.queries,
-        metrics=measured.metrics,
-        gain=_json(measured.gain),
-        guard={**_json(measured.guard), "name": measured.guard_name} if measured.guard is not None else None,
+        videos=comparison.videos,
+        queries=comparison.queries,
+        metrics=comparison.metrics,
+        gain=asdict(comparison.gain) if comparison.gain is not None else None,
+        guard={**asdict(comparison.guard), "name": comparison.guard_name} if comparison.guard is not None else None,
         library=library,
         canaries=list(canaries),
-        examples=list(measured.examples[:EXAMPLES_KEPT]),
-        verdict={
-            "passed": verdict.passed,
-            "reasons": [{"ok": reason.ok, "text": reason.text} for reason in verdict.reasons],
-        },
+        examples=list(comparison.examples[:EXAMPLES_KEPT]),
+        verdict=asdict(verdict),
     )
-
-
-def _json(gain: Gain | None) -> Any:
-    if gain is None:
-        return None
-    return {"value": gain.value, "low": gain.low, "high": gain.high, "units": gain.units}

@@ -12,7 +12,7 @@ from django.conf import settings
 from apps.embeddings.models import ModelVersion
 from apps.training.models import Dataset, EvaluationReport, TrainingRun
 from apps.training.promotion.gate import Gain
-from apps.training.promotion.reports import Measured, report_write
+from apps.training.promotion.reports import Comparison, report_write
 from apps.training.runs.lifecycle import run_create
 from apps.training.runs.recipes import recipe_preset
 from tests.apps.embeddings.towers import write_tower
@@ -75,7 +75,7 @@ def report(
         run=run,
         candidate=run.candidate,
         active=ModelVersion.objects.filter(role="semantic", state="serving").first(),
-        measured=Measured(
+        comparison=Comparison(
             videos=40, queries=90, metrics={"active": sides, "candidate": sides}, gain=gain, guard=guard,
             guard_name="titles",
             examples=[{"query": "a dog", "right": "walk.mp4", "active_rank": 9, "candidate_rank": 1}],

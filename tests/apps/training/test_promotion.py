@@ -17,7 +17,7 @@ from apps.embeddings.selectors import model_version_serving
 from apps.embeddings.vector_index import PgVectorIndex, index_name
 from apps.search.searching import search_moments
 from apps.training.models import PromotionDecision, TrainingRun
-from apps.training.promotion.decisions import Refused, candidate_promote, version_roll_back
+from apps.training.promotion.decisions import GateRefusal, candidate_promote, version_roll_back
 from apps.training.runs.lifecycle import run_start
 from tests.apps.embeddings.library import clip_rows, make_video
 from tests.apps.people import user
@@ -60,7 +60,7 @@ def test_the_gate_refuses_with_its_reasons_and_nothing_changes(facts: dict[str, 
     base = semantic()
     run = done(base)
     report(run, **facts)  # type: ignore[arg-type]
-    with pytest.raises(Refused, match=words):
+    with pytest.raises(GateRefusal, match=words):
         candidate_promote(version_id=candidate_of(run).id, person=None)
     assert model_version_serving("semantic") == base and not PromotionDecision.objects.exists()
 
@@ -68,21 +68,21 @@ def test_the_gate_refuses_with_its_reasons_and_nothing_changes(facts: dict[str, 
 def test_without_a_report_or_with_an_old_one_nothing_is_promoted() -> None:
     base = semantic()
     run = done(base)
-    with pytest.raises(Refused, match="not evaluated"):
+    with pytest.raises(GateRefusal, match="not evaluated"):
         candidate_promote(version_id=candidate_of(run).id, person=None)
     found = report(run)
     other = semantic("ready", "another")
     model_version_promote(version_id=other.id)
-    with pytest.raises(Refused, match="does not serve any more"):
+    with pytest.raises(GateRefusal, match="does not serve any more"):
         candidate_promote(version_id=candidate_of(run).id, person=None)
     model_version_promote(version_id=base.id)
     found.candidate_weights = "others"
     found.save()
-    with pytest.raises(Refused, match="other weights"):
+    with pytest.raises(GateRefusal, match="other weights"):
         candidate_promote(version_id=candidate_of(run).id, person=None)
     found.candidate_weights, found.dataset_sha256 = candidate_of(run).weights_sha256, "other"
     found.save()
-    with pytest.raises(Refused, match="another dataset"):
+    with pytest.raises(GateRefusal, match="another dataset"):
         candidate_promote(version_id=candidate_of(run).id, person=None)
 
 
@@ -202,7 +202,7 @@ def test_two_promotions_at_once_take_turns() -> None:
         try:
             candidate_promote(version_id=version_id, person=None)
             said.append("promoted")
-        except Refused:
+        except GateRefusal:
             said.append("refused")
         finally:
             connection.close()
