@@ -7,7 +7,7 @@ import numpy as np
 from apps.embeddings.models import ModelVersion
 from apps.embeddings.vector_index import PgVectorIndex
 from apps.videos.models import Video
-from tests.apps.duplicates.library import make_video
+from tests.apps.duplicates.rows import make_video
 from worker.alignment import Descriptors, View
 from worker.embedders.copies.looks_file import write_looks
 from worker.tasks.vectors import fingerprint_file

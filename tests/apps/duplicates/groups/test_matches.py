@@ -8,7 +8,7 @@ from django.db import DatabaseError, connection
 
 from apps.duplicates.groups.matches import matches_replace
 from apps.duplicates.models import MatchedSegment, VideoMatch
-from tests.apps.duplicates.library import found, make_version, make_video, span
+from tests.apps.duplicates.rows import found, make_version, make_video, span
 
 
 @pytest.fixture

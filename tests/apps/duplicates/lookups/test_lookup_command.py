@@ -13,8 +13,8 @@ from apps.core.models import Job
 from apps.duplicates.models import Lookup
 from apps.embeddings.models import FrameEmbedding
 from apps.videos.models import Video
-from tests.apps.duplicates.library import make_version
 from tests.apps.duplicates.planted import edited, planted_video, random_frames
+from tests.apps.duplicates.rows import make_version
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from apps.duplicates.pictures.spans import Span
 from apps.duplicates.pictures.timeline import timeline
-from apps.duplicates.wording import overall_words, span_words
 
 
 def test_both_rows_have_the_scale_of_the_longer_video():
@@ -22,13 +21,3 @@ def test_a_reversed_span_has_a_crossed_ribbon():
 
 def test_unknown_durations_are_taken_from_the_spans():
     assert timeline([Span(0, 10, 5, 20)], 0.0, 0.0).b_width == "600.0"
-
-
-def test_spans_read_as_timecodes_of_at_least_a_second():
-    assert span_words(75.4, 80.0) == "1:15-1:20"
-    assert span_words(75.2, 75.9) == "1:15-1:16"
-
-
-def test_the_verdict_over_all_matches_counts_the_rest():
-    assert overall_words(["exact", "contains"]) == "This very file is in the library. 1 more video matched."
-    assert "Nothing in the library" in overall_words([])

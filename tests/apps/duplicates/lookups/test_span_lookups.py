@@ -15,8 +15,8 @@ from apps.core.timespan import parse_timecode
 from apps.duplicates.lookups.asking import lookup_create, span_checked
 from apps.duplicates.models import Lookup, MatrixPicture
 from apps.embeddings.models import FrameEmbedding
-from tests.apps.duplicates.library import make_version, make_video
 from tests.apps.duplicates.planted import edited, planted_video, random_frames
+from tests.apps.duplicates.rows import make_version, make_video
 from worker.tasks import lookup as task
 from worker.tasks.lookup import note_of
 from worker.types import Descriptors

@@ -10,8 +10,8 @@ from apps.duplicates.job_kinds import MATCH, SCAN
 from apps.duplicates.models import DuplicateGroup, VideoMatch
 from apps.duplicates.review.decisions import group_dismiss
 from apps.embeddings.models import ModelVersion
-from tests.apps.duplicates.library import groups, ids, make_version
 from tests.apps.duplicates.planted import edited, planted_video, random_frames, store
+from tests.apps.duplicates.rows import groups, ids, make_version
 from worker.tasks import matching
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("job_in_this_transaction")]

@@ -9,7 +9,7 @@ from apps.duplicates.models import DuplicateGroup, VideoMatch
 from apps.duplicates.review.decisions import decision_undo, group_confirm, group_dismiss, pair_decide
 from apps.embeddings.models import ModelVersion
 from apps.videos.models import Video
-from tests.apps.duplicates.library import found, groups, ids, make_version, make_video, match
+from tests.apps.duplicates.rows import found, groups, ids, make_version, make_video, match
 
 pytestmark = pytest.mark.django_db
 

@@ -20,8 +20,8 @@ from apps.duplicates.models import Lookup, VideoMatch
 from apps.embeddings.models import FrameEmbedding
 from apps.embeddings.vector_index import PgVectorIndex
 from apps.videos.models import Video
-from tests.apps.duplicates.library import make_version, make_video
 from tests.apps.duplicates.planted import edited, planted_video, random_frames
+from tests.apps.duplicates.rows import make_version, make_video
 from tests.clips import Scene, ffmpeg, make_clip
 from worker.indexing.fingerprints import fingerprint
 from worker.tasks import lookup as task

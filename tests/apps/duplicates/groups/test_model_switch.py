@@ -10,8 +10,8 @@ from apps.duplicates.models import DuplicateGroup, VideoMatch
 from apps.duplicates.review.decisions import group_confirm, group_dismiss
 from apps.embeddings.model_versions import model_version_promote, model_version_register
 from apps.embeddings.models import ModelVersion
-from tests.apps.duplicates.library import groups, ids
 from tests.apps.duplicates.planted import DIM, edited, planted_video, random_frames, store
+from tests.apps.duplicates.rows import groups, ids
 from worker.tasks import matching
 from worker.types import EmbedderSpec
 

@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from apps.duplicates.groups.rebuild import groups_rebuild
 from apps.duplicates.models import DuplicateGroup, ReviewDecision
-from tests.apps.duplicates.library import found, groups, ids, make_version, make_video, match, span
+from tests.apps.duplicates.rows import found, groups, ids, make_version, make_video, match, span
 
 pytestmark = pytest.mark.django_db
 

@@ -16,7 +16,7 @@ from apps.duplicates.lookups.asking import lookup_create
 from apps.duplicates.lookups.states import lookup_mark_done
 from apps.duplicates.models import Lookup, Relation, ReviewDecision
 from apps.duplicates.review.decisions import decision_undo, group_confirm, group_dismiss
-from tests.apps.duplicates.library import found, groups, ids, make_version, make_video, match, span
+from tests.apps.duplicates.rows import found, groups, ids, make_version, make_video, match, span
 
 pytestmark = pytest.mark.django_db
 INTRO = span((0, 10), (0, 10))

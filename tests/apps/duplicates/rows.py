@@ -7,6 +7,10 @@ from itertools import count
 from types import SimpleNamespace
 from uuid import UUID
 
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+
 from apps.duplicates.groups.matches import CopiedSpan, FoundMatch, matches_replace
 from apps.duplicates.models import DuplicateGroup, VideoMatch
 from apps.embeddings.models import ModelVersion
@@ -65,3 +69,11 @@ def groups() -> dict[frozenset[UUID], DuplicateGroup]:
 
 def ids(*videos: Video) -> frozenset[UUID]:
     return frozenset(v.id for v in videos)
+
+
+def log_in(client: Client, *permissions: str) -> User:
+    """A person with these permissions and no others."""
+    user = get_user_model().objects.create_user("-".join(permissions) or "nobody")
+    user.user_permissions.add(*Permission.objects.filter(codename__in=permissions))
+    client.force_login(user)
+    return user
