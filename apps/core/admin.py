@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin, messages
@@ -13,52 +14,47 @@ from apps.core.models import Job
 admin.site.site_header = admin.site.site_title = "vsearch administration"
 
 
-@admin.register(Job)
-class JobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Jobs are made and changed by services only; here they are read, cancelled and tried again."""
+class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Rows that only services write; an action calls one of them."""
 
-    list_display = (
-        "kind",
-        "title",
-        "state",
-        "stage",
-        "percent",
-        "attempts",
-        "created_at",
-        "finished_at",
-        "error",
-    )
+    def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+    def for_each(
+        self, request: HttpRequest, rows: QuerySet[Any], act: Callable[..., object], id_name: str, done: str
+    ) -> None:
+        """``act(<id_name>=id)`` for each row, and one message; another for each that is refused."""
+        count = 0
+        for row_id in rows.values_list("id", flat=True):
+            try:
+                act(**{id_name: row_id})
+                count += 1
+            except VSearchError as error:
+                self.message_user(request, error.message, messages.WARNING)
+        self.message_user(request, f"{count} {done}.")
+
+
+@admin.register(Job)
+class JobAdmin(ReadOnlyAdmin):
+    list_display = ("kind", "title", "state", "stage", "percent", "attempts", "created_at", "finished_at", "error")
     list_filter = ("state", "kind", "error_code", "created_at")
     search_fields = ("title", "subject_id", "error")
     date_hierarchy = "created_at"
     actions = ("cancel", "retry")
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Job | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Job | None = None) -> bool:
-        return False
 
     def has_administer_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("core.administer")
 
     @admin.action(description="Cancel", permissions=["administer"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
-        self._each(request, queryset, job_cancel, "cancelled")
+        self.for_each(request, queryset, job_cancel, "job_id", "cancelled")
 
     @admin.action(description="Try again", permissions=["administer"])
     def retry(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
-        self._each(request, queryset, job_retry, "queued again")
-
-    def _each(self, request: HttpRequest, queryset: QuerySet[Job], act: Any, done: str) -> None:
-        count = 0
-        for job_id in queryset.values_list("id", flat=True):
-            try:
-                act(job_id=job_id)
-                count += 1
-            except VSearchError as error:
-                self.message_user(request, error.message, messages.WARNING)
-        self.message_user(request, f"{count} {done}.")
+        self.for_each(request, queryset, job_retry, "job_id", "queued again")

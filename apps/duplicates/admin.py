@@ -16,6 +16,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from apps.accounts.people import signed_in
+from apps.core.admin import ReadOnlyAdmin
 from apps.core.exceptions import VSearchError
 from apps.duplicates.groups.selectors import SUREST_FIRST, group_list
 from apps.duplicates.models import ClusterRun, DuplicateGroup, Lookup, MatchedSegment, ReviewDecision, VideoMatch
@@ -29,19 +30,6 @@ from apps.videos.models import Video
 State = DuplicateGroup.State
 STATE_ORDER = Case(When(state=State.OPEN, then=Value(0)), default=Value(1), output_field=IntegerField())
 POSTERS = 4  # shown in the list
-
-
-class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """For what workers write and people only look at."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 def video_link(video: Video) -> SafeString:

@@ -29,21 +29,9 @@ class ModelVersionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     search_fields = ("name", "revision", "weights_sha256")
     actions = ("make_serve", "remove")
     fields = (
-        "name",
-        "role",
-        "state",
-        "failure",
-        "revision",
-        "dim",
-        "image_side",
-        "stored_vectors",
-        "weights_sha256",
-        "preprocessing_hash",
-        "folder",
-        "details",
-        "promoted_at",
-        "created_at",
-    )
+        "name", "role", "state", "failure", "revision", "dim", "image_side", "stored_vectors", "weights_sha256",
+        "preprocessing_hash", "folder", "details", "promoted_at", "created_at",
+    )  # fmt: skip
 
     def get_readonly_fields(self, request: HttpRequest, obj: ModelVersion | None = None) -> tuple[str, ...]:
         return self.fields
@@ -70,24 +58,18 @@ class ModelVersionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         if len(versions) != 1:
             self.message_user(request, "Choose exactly one version.", level="error")
             return
+        version = versions[0]
         try:
-            model_version_promotable(version=versions[0])
+            model_version_promotable(version=version)
+            if model_version_lacks_videos(version=version):
+                enqueue(kind=MODEL_INSTALL, subject_id=version.id, title=version.name)
+                said = f"{version} is indexed with the videos that it does not know yet, then it serves. See the jobs."
+            else:
+                said = f"{model_version_promote(version_id=version.id)} serves from now on."
         except VSearchError as error:
             self.message_user(request, error.message, level="error")
             return
-        if model_version_lacks_videos(version=versions[0]):
-            enqueue(kind=MODEL_INSTALL, subject_id=versions[0].id, title=versions[0].name)
-            self.message_user(
-                request,
-                f"{versions[0]} is indexed with the videos that it does not know yet, then it serves. See the jobs.",
-            )
-            return
-        try:
-            version = model_version_promote(version_id=versions[0].id)
-        except VSearchError as error:
-            self.message_user(request, error.message, level="error")
-            return
-        self.message_user(request, f"{version} serves from now on.")
+        self.message_user(request, said)
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """Without Django's own deletion of many, which asks nobody whether one of them serves."""

@@ -102,18 +102,22 @@ def model_version_lacks_videos(*, version: ModelVersion) -> bool:
     return Video.objects.filter(state=Video.State.READY).exclude(**known).exists()
 
 
+def role_locked(version_id: UUID) -> tuple[ModelVersion, list[ModelVersion]]:
+    """The version and all of its role, locked in one order: switches and removals take turns. NotFound without it."""
+    version = ModelVersion.objects.filter(id=version_id).first()
+    if version is None:
+        raise NotFound("There is no such model version.")
+    rows = list(ModelVersion.objects.select_for_update().filter(role=version.role).order_by("id"))
+    return next(row for row in rows if row.id == version.id), rows
+
+
 def model_version_promote(*, version_id: UUID) -> ModelVersion:
     """Make the version serve and the serving one stand by, in one transaction. Rolling back is the same call.
 
     Conflict when it is not ready, or holds no vectors while the serving one does: search would find nothing.
     """
     with transaction.atomic():
-        target = ModelVersion.objects.filter(id=version_id).first()
-        if target is None:
-            raise NotFound("There is no such model version.")
-        # All rows of the role, always in one order: two promotions at once take turns.
-        rows = list(ModelVersion.objects.select_for_update().filter(role=target.role).order_by("id"))
-        target = next(row for row in rows if row.id == target.id)
+        target, rows = role_locked(version_id)
         serving = next((row for row in rows if row.state == ModelVersion.State.SERVING), None)
         if serving == target:
             return target
@@ -142,12 +146,7 @@ def model_version_remove(*, version_id: UUID) -> None:
     person's own and stays. Costs a scan of the version's vectors.
     """
     with transaction.atomic():
-        version = ModelVersion.objects.filter(id=version_id).first()
-        if version is None:
-            raise NotFound("There is no such model version.")
-        # In the order of a switch, so that neither overtakes the other.
-        rows = list(ModelVersion.objects.select_for_update().filter(role=version.role).order_by("id"))
-        version = next(row for row in rows if row.id == version_id)
+        version, rows = role_locked(version_id)
         if version.state == ModelVersion.State.SERVING:
             raise Conflict(f"{version} serves: without it nothing would be found. Let another version serve first.")
         if Job.objects.filter(subject_id=version.id, state__in=[Job.State.QUEUED, Job.State.RUNNING]).exists():

@@ -2,47 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from apps.core.exceptions import VSearchError
+from apps.core.admin import ReadOnlyAdmin
 from apps.training.datasets.lifecycle import dataset_delete
 from apps.training.models import Dataset, EvaluationReport, PromotionDecision, TrainingRun
 from apps.training.runs.lifecycle import run_delete, run_resume, run_stop
 
 
-class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
+class TrainingAdmin(ReadOnlyAdmin):
     def has_train_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("training.train")
 
-    def _each(self, request: HttpRequest, act: Any, name: str, rows: QuerySet[Any], done: str) -> None:
-        count = 0
-        for row_id in rows.values_list("id", flat=True):
-            try:
-                act(**{name: row_id})
-                count += 1
-            except VSearchError as error:
-                self.message_user(request, error.message, messages.WARNING)
-        self.message_user(request, f"{count} {done}.")
-
 
 @admin.register(Dataset)
-class DatasetAdmin(ReadOnlyAdmin):
+class DatasetAdmin(TrainingAdmin):
     list_display = ("name", "source", "state", "guards", "items", "short_sha256", "owner", "created_at", "page")
     list_filter = ("source", "state", "guards", "created_at")
     list_select_related = ("owner",)
@@ -51,7 +30,7 @@ class DatasetAdmin(ReadOnlyAdmin):
     actions = ("remove",)
 
     @admin.display(description="items")
-    def items(self, dataset: Dataset) -> Any:
+    def items(self, dataset: Dataset) -> object:
         return dataset.counts.get("items", "-")
 
     @admin.display(description="sha256")
@@ -64,11 +43,11 @@ class DatasetAdmin(ReadOnlyAdmin):
 
     @admin.action(description="Delete with its files", permissions=["train"])
     def remove(self, request: HttpRequest, queryset: QuerySet[Dataset]) -> None:
-        self._each(request, dataset_delete, "dataset_id", queryset, "deleted")
+        self.for_each(request, queryset, dataset_delete, "dataset_id", "deleted")
 
 
 @admin.register(TrainingRun)
-class TrainingRunAdmin(ReadOnlyAdmin):
+class TrainingRunAdmin(TrainingAdmin):
     list_display = ("__str__", "state", "base_name", "candidate", "started_by", "created_at", "finished_at", "page")
     list_filter = ("state", "reason_code", "created_at")
     list_select_related = ("dataset", "candidate", "started_by")
@@ -82,15 +61,15 @@ class TrainingRunAdmin(ReadOnlyAdmin):
 
     @admin.action(description="Stop", permissions=["train"])
     def stop(self, request: HttpRequest, queryset: QuerySet[TrainingRun]) -> None:
-        self._each(request, run_stop, "run_id", queryset, "stopped")
+        self.for_each(request, queryset, run_stop, "run_id", "stopped")
 
     @admin.action(description="Resume", permissions=["train"])
     def resume(self, request: HttpRequest, queryset: QuerySet[TrainingRun]) -> None:
-        self._each(request, run_resume, "run_id", queryset, "resumed")
+        self.for_each(request, queryset, run_resume, "run_id", "resumed")
 
     @admin.action(description="Delete with its checkpoints", permissions=["train"])
     def remove(self, request: HttpRequest, queryset: QuerySet[TrainingRun]) -> None:
-        self._each(request, run_delete, "run_id", queryset, "deleted")
+        self.for_each(request, queryset, run_delete, "run_id", "deleted")
 
 
 @admin.register(EvaluationReport)

@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
+from apps.core.admin import ReadOnlyAdmin
 from apps.core.exceptions import VSearchError
 from apps.core.timespan import timecode
 from apps.videos.editing import video_delete, video_update
@@ -101,29 +102,21 @@ class TagAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return int(getattr(tag, "videos_tagged", 0))
 
 
-class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Rows that only the program writes."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        # Allowed for what goes along with a video, or its deletion would be refused for lack of this permission.
-        return obj is not None and super().has_delete_permission(request, obj)
+class DerivedAdmin(ReadOnlyAdmin):
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        """For what goes along with a video, or its deletion would be refused for lack of this permission."""
+        return obj is not None and admin.ModelAdmin.has_delete_permission(self, request, obj)
 
 
 @admin.register(Shot)
-class ShotAdmin(ReadOnlyAdmin):
+class ShotAdmin(DerivedAdmin):
     list_display = ("video", "ordinal", "start", "end", "key_time")
     search_fields = ("video__title",)
     list_select_related = ("video",)
 
 
 @admin.register(TextSegment)
-class TextSegmentAdmin(ReadOnlyAdmin):
+class TextSegmentAdmin(DerivedAdmin):
     list_display = ("video", "source", "start", "end", "text", "language")
     list_filter = ("source", "language")
     search_fields = ("text", "video__title")
@@ -131,13 +124,13 @@ class TextSegmentAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Upload)
-class UploadAdmin(ReadOnlyAdmin):
+class UploadAdmin(DerivedAdmin):
     list_display = ("file_name", "purpose", "owner", "offset", "length", "created_at", "completed_at")
     list_filter = ("purpose", "completed_at")
     search_fields = ("file_name", "owner__username")
 
 
 @admin.register(ImportedFile)
-class ImportedFileAdmin(ReadOnlyAdmin):
+class ImportedFileAdmin(DerivedAdmin):
     list_display = ("path", "size_bytes", "seen_at")
     search_fields = ("path", "sha256")

@@ -12,7 +12,8 @@ from typing import Any, TextIO
 from django.db import transaction
 
 from apps.training.datasets.captions import feedback_lines, library_lines, source_groups
-from apps.training.datasets.lifecycle import csv_dialect, dataset_mark_frozen
+from apps.training.datasets.files import csv_dialect
+from apps.training.datasets.lifecycle import dataset_mark_frozen
 from apps.training.datasets.references import NotReadable, References
 from apps.training.job_kinds import DATASET
 from apps.training.models import MANIFEST, Dataset

@@ -1,9 +1,7 @@
-"""Datasets: what is refused at once, the row with its job, and how the job reports that it is frozen."""
+"""Datasets: the row with its job, and how the job reports that it is frozen."""
 
 from __future__ import annotations
 
-import csv
-import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,16 +16,14 @@ from apps.core.exceptions import Conflict, InvalidInput, NotFound
 from apps.core.jobs import enqueue
 from apps.training.checks import disk_check
 from apps.training.datasets.captions import LIBRARY_TEXTS
+from apps.training.datasets.files import csv_check, file_keep, manifest_check
 from apps.training.job_kinds import DATASET
 from apps.training.models import Dataset
 
 State = Dataset.State
 
-MAX_FILE_BYTES = 512 * 1024**2
 PROBLEMS_KEPT = 500
 NAME_LENGTH = 120
-MANIFEST_KEYS = 'a line is {"id": ..., "video": path or "frames": [paths], "captions": [...]}'
-CSV_COLUMNS = "the first line names the columns: video and caption, and if you like id, group and weight"
 
 
 def dataset_from_file(
@@ -41,8 +37,8 @@ def dataset_from_file(
     kept = dataset.folder / ("source.csv" if source == Dataset.Source.CSV else "source.jsonl")
     kept.parent.mkdir(parents=True, exist_ok=True)
     try:
-        _keep(file, kept)
-        (_csv_check if source == Dataset.Source.CSV else _manifest_check)(kept)
+        file_keep(file, kept)
+        (csv_check if source == Dataset.Source.CSV else manifest_check)(kept)
     except InvalidInput:
         shutil.rmtree(dataset.folder, ignore_errors=True)
         raise
@@ -138,76 +134,3 @@ def _name(name: str) -> str:
     if len(name) > NAME_LENGTH:
         raise InvalidInput(f"The name may have at most {NAME_LENGTH} characters.", field="name")
     return name
-
-
-def _keep(file: IO[bytes], target: Path) -> None:
-    """Copy, line by line, as UTF-8 without a byte order mark; InvalidInput names the line that is not."""
-    size = 0
-    with target.open("wb") as out:
-        for number, line in enumerate(file, start=1):
-            size += len(line)
-            if size > MAX_FILE_BYTES:
-                raise InvalidInput(f"The file is larger than {MAX_FILE_BYTES // 1024**2} MB.", field="file")
-            if number == 1:
-                if line.startswith((b"\xff\xfe", b"\xfe\xff")):
-                    raise InvalidInput("The file is UTF-16. Save it as UTF-8, then send it again.", field="file")
-                line = line.removeprefix(b"\xef\xbb\xbf")
-            try:
-                text = line.decode("utf-8")
-            except UnicodeDecodeError as error:
-                raise InvalidInput(
-                    f"Line {number} is not UTF-8 (byte {error.start + 1}). Save the file as UTF-8, then send it again.",
-                    field="file",
-                ) from error
-            if "\x00" in text:
-                raise InvalidInput(f"Line {number} holds binary data; this is not a text file.", field="file")
-            out.write(line)
-    if size == 0:
-        raise InvalidInput("The file is empty.", field="file")
-
-
-def _manifest_check(path: Path) -> None:
-    with path.open(encoding="utf-8") as file:
-        first = next((line for line in file if line.strip()), "")
-    if not first:
-        raise InvalidInput("The file holds nothing but empty lines.", field="file")
-    try:
-        value = json.loads(first)
-    except ValueError as error:
-        if first.lstrip().startswith(("[", "{")):
-            raise InvalidInput(
-                f"The file is one JSON document or broken JSON, and not JSON lines: {MANIFEST_KEYS}.", field="file"
-            ) from error
-        raise InvalidInput(f"The first line is no JSON: {MANIFEST_KEYS}.", field="file") from error
-    if not isinstance(value, dict):
-        raise InvalidInput(f"The first line is no JSON object: {MANIFEST_KEYS}.", field="file")
-    missing = [name for name in ("id", "captions") if name not in value]
-    if not {"video", "frames"} & value.keys():
-        missing.append("video or frames")
-    if missing:
-        has = ", ".join(sorted(map(str, value))) or "nothing"
-        raise InvalidInput(
-            f"This is a manifest of another schema: {', '.join(missing)} is missing (it has {has}); {MANIFEST_KEYS}.",
-            field="file",
-        )
-
-
-def csv_dialect(first: str) -> type[csv.Dialect]:
-    """Comma, semicolon or tab, whichever the header has most of."""
-
-    class Found(csv.excel):
-        delimiter = max(",;\t", key=first.count)
-
-    return Found
-
-
-def _csv_check(path: Path) -> None:
-    with path.open(encoding="utf-8", newline="") as file:
-        first = file.readline()
-        rows = csv.reader([first], dialect=csv_dialect(first))
-        columns = [name.strip().lower() for name in next(rows, [])]
-        anything = any(line.strip() for line in file)
-    if "video" not in columns or not {"caption", "captions"} & set(columns):
-        raise InvalidInput(f"The columns are {', '.join(columns) or 'none'}; {CSV_COLUMNS}.", field="file")
-    if not anything:
-        raise InvalidInput("The table has a header and no rows.", field="file")

@@ -14,11 +14,11 @@ from uuid import UUID
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from apps.core.exceptions import Conflict, InvalidInput, NotFound
+from apps.core.exceptions import Conflict, InvalidInput
 from apps.core.jobs import enqueue
 from apps.core.models import Job
 from apps.embeddings.job_kinds import MODEL_INSTALL
-from apps.embeddings.model_versions import model_version_lacks_videos, model_version_promote
+from apps.embeddings.model_versions import model_version_lacks_videos, model_version_promote, role_locked
 from apps.embeddings.models import ModelVersion
 from apps.embeddings.selectors import model_version_serving
 from apps.training.models import EvaluationReport, PromotionDecision, TrainingRun
@@ -59,7 +59,7 @@ def candidate_promote(*, version_id: UUID, person: User | None, override: str = 
     recorded with the verdict. Raises NotFound, InvalidInput, Conflict.
     """
     with transaction.atomic():
-        version = _locked(version_id)
+        version, _ = role_locked(version_id)
         serving = model_version_serving(version.role)
         if serving == version:
             raise Conflict(f"{version} serves already.")
@@ -80,7 +80,7 @@ def candidate_promote(*, version_id: UUID, person: User | None, override: str = 
 def version_roll_back(*, version_id: UUID, person: User | None, note: str = "") -> Promoted:
     """Let a version serve that served before. Conflict for one that never did: that is a promotion."""
     with transaction.atomic():
-        version = _locked(version_id)
+        version, _ = role_locked(version_id)
         serving = model_version_serving(version.role)
         if serving == version:
             raise Conflict(f"{version} serves already.")
@@ -153,12 +153,3 @@ def _switch(
         job = enqueue(kind=MODEL_INSTALL, subject_id=version.id, title=f"{version}, then it serves")
         return Promoted(version, decision, job)
     return Promoted(model_version_promote(version_id=version.id), decision, None)
-
-
-def _locked(version_id: UUID) -> ModelVersion:
-    """All rows of the role are locked in the order in which every switch locks them."""
-    version = ModelVersion.objects.filter(id=version_id).first()
-    if version is None:
-        raise NotFound("There is no such model version.")
-    rows = ModelVersion.objects.select_for_update().filter(role=version.role).order_by("id")
-    return next(row for row in list(rows) if row.id == version.id)
