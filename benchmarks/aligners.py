@@ -49,7 +49,8 @@ class DiagonalVoting:
         start, end = max(0.0, -offset), min(similarity.query_duration, similarity.reference_duration - offset)
         if hits < config.min_matched_rows or end <= start:
             return []
-        return [Segment(start, end, start + offset, end + offset, hits / max(end - start, 1.0))]
+        score = hits / max(end - start, 1.0)
+        return [Segment(start, end, start + offset, end + offset, score, score)]
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ Times are float seconds on the video's own clock (its first frame is 0.0); spans
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -45,17 +45,6 @@ class SampledFrame:
 
 
 @dataclass(frozen=True, slots=True)
-class FrameBatch:
-    """N frames with their times; ``images`` may differ in size from batch to batch, not within one."""
-
-    images: NDArray[np.uint8]  # (N, H, W, 3)
-    times: NDArray[np.float64]  # (N,)
-
-    def __len__(self) -> int:
-        return len(self.times)
-
-
-@dataclass(frozen=True, slots=True)
 class Shot:
     start: float
     end: float
@@ -79,16 +68,38 @@ class SubtitleCue:
     language: str = ""
 
 
+# A look is one way to see a video's frames: whole and upright, mirrored, turned, or a part of the picture. Copies that
+# were flipped, turned, or put beside or into other footage are found because one look of the query resembles the whole
+# frames of the reference.
+Box = tuple[float, float, float, float]  # left, top, right, bottom as shares of the picture inside its borders
+LookKind = Literal["whole", "mirrored", "turned", "part", "region"]
+
+
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A copied span: ``query`` of one video matches ``reference`` of the other. score: higher is better."""
+    """A copied span: ``query`` of one video matches ``reference`` of the other, with the evidence for it.
+
+    An aligner knows the times, the similarities and what it measured on its line; ``match_pair`` adds the look in
+    which the span was found and everything below it. score: higher is better.
+    """
 
     query_start: float
     query_end: float
     reference_start: float
     reference_end: float
-    score: float
+    score: float  # 0..1; of a traced line the mean similarity times the square root of ``hit_density``
+    mean_similarity: float  # of the matched frames
     reversed: bool = False
+    hit_density: float = 1.0  # matched rows / informative rows inside the span
+    contrast: float = 0.0  # similarity on the line minus beside it; near 0 in a static scene
+    residual_seconds: float = 0.0  # root mean square distance of the matches from the line
+    matched_rows: int = 0
+    look: LookKind = "whole"
+    mirrored: bool = False
+    hash_share: float = 0.0  # of the query's frames in the span that are the very picture by PDQ
+    background: float = 0.0  # mean background penalty of both sides in the span: how ordinary the scene is
+    covariation: float = 0.0  # -1..1: whether both sides' descriptors change together along the line
+    variety: float = 0.0  # length of the way that the reference's descriptors go in the span; near 0 in a still scene
 
     @property
     def query_length(self) -> float:
@@ -97,6 +108,16 @@ class Segment:
     @property
     def reference_length(self) -> float:
         return self.reference_end - self.reference_start
+
+    def swapped(self) -> Segment:
+        """The same segment with query and reference exchanged."""
+        return replace(
+            self,
+            query_start=self.reference_start,
+            query_end=self.reference_end,
+            reference_start=self.query_start,
+            reference_end=self.query_end,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +132,6 @@ class EmbedderSpec:
     preprocessing_hash: str
     weights_sha256: str
     extra: dict[str, str] = field(default_factory=dict)
-
-
-# A look is one way to see a video's frames: whole and upright, mirrored, turned, or a part of the picture. Copies that
-# were flipped, turned, or put beside or into other footage are found because one look of the query resembles the whole
-# frames of the reference.
-Box = tuple[float, float, float, float]  # left, top, right, bottom as shares of the picture inside its borders
-LookKind = Literal["whole", "mirrored", "turned", "part", "region"]
 
 
 def box_overlap(a: Box, b: Box) -> float:

@@ -7,7 +7,6 @@ result.verdict.relation, result.verdict.score, result.segments
 from __future__ import annotations
 
 from worker.alignment.base import (
-    AlignedSegment,
     Aligner,
     AlignerConfig,
     SimilarityMatrix,
@@ -22,13 +21,12 @@ from worker.alignment.decision import (
     Relation,
     Verdict,
     decide,
-    swap_segment,
     swap_verdict,
 )
 from worker.alignment.dtw import TimeWarpingAligner
 from worker.alignment.dynamic_programming import DynamicProgrammingAligner
 from worker.alignment.hough import HoughAligner
-from worker.alignment.pairs import DEFAULT_ALIGNER, PairMatch, match_pair, swap_pair
+from worker.alignment.pairs import DEFAULT_ALIGNER, AlignedPair, match_pair, swap_pair
 from worker.alignment.similarity import (
     background_penalty,
     normalise_scores,
@@ -40,11 +38,11 @@ from worker.alignment.temporal_network import TemporalNetworkAligner
 from worker.types import Box, Descriptors, View
 
 __all__ = [
-    "DEFAULT_ALIGNER", "NO_MATCH", "AlignedSegment", "Aligner", "AlignerConfig", "Box", "Candidate", "DecisionModel",
-    "Descriptors", "DynamicProgrammingAligner", "FrameHits", "HoughAligner", "PairMatch", "Relation",
+    "DEFAULT_ALIGNER", "NO_MATCH", "AlignedPair", "Aligner", "AlignerConfig", "Box", "Candidate", "DecisionModel",
+    "Descriptors", "DynamicProgrammingAligner", "FrameHits", "HoughAligner", "Relation",
     "SimilarityMatrix", "TemporalNetworkAligner", "TimeWarpingAligner", "Verdict", "View", "aligner_names",
     "background_penalty", "decide", "get_aligner", "match_pair", "normalise_scores",
-    "register_aligner", "similarity_matrix", "swap_pair", "swap_segment", "swap_verdict", "unit", "vote_for_videos",
+    "register_aligner", "similarity_matrix", "swap_pair", "swap_verdict", "unit", "vote_for_videos",
     "with_penalties",
 ]  # fmt: skip
 

@@ -9,30 +9,10 @@ from typing import Any, Protocol, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from worker.types import FloatArray, LookKind, Segment
+from worker.types import FloatArray, Segment
 
 Times = NDArray[np.float64]
 Mask = NDArray[np.bool_]
-
-
-@dataclass(frozen=True, slots=True)
-class AlignedSegment(Segment):
-    """A segment with the evidence that the decision weighs.
-
-    ``score`` is the mean similarity of its matched frames times the square root of ``hit_density``.
-    """
-
-    mean_similarity: float = 0.0
-    hit_density: float = 1.0  # matched rows / informative rows inside the span
-    contrast: float = 0.0  # similarity on the line minus beside it; near 0 in a static scene
-    residual_seconds: float = 0.0  # root mean square distance of the matches from the line
-    matched_rows: int = 0
-    look: LookKind = "whole"  # in which look it was found
-    mirrored: bool = False
-    hash_share: float = 0.0  # of the query's frames in the span that are the very picture by PDQ
-    background: float = 0.0  # mean background penalty of both sides in the span: how ordinary the scene is
-    covariation: float = 0.0  # -1..1: whether both sides' descriptors change together along the line
-    variety: float = 0.0  # length of the way that the reference's descriptors go in the span; near 0 in a still scene
 
 
 @dataclass(frozen=True, slots=True)

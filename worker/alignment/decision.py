@@ -15,7 +15,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-from worker.alignment.base import AlignedSegment
 from worker.types import Segment
 
 Relation = Literal["exact", "near_duplicate", "contains", "contained_in", "shares_segments", "none"]
@@ -121,39 +120,40 @@ def features(segments: Sequence[Segment], query_duration: float, reference_durat
     weights = [max(s.query_length, 1e-6) for s in segments]
     total = sum(weights)
 
-    def mean(name: str, missing: float) -> float:
-        return sum(w * float(getattr(s, name, missing)) for w, s in zip(weights, segments, strict=True)) / total
+    def mean(values: Iterable[float]) -> float:
+        return sum(w * float(v) for w, v in zip(weights, values, strict=True)) / total
 
-    similarities = [s.mean_similarity if isinstance(s, AlignedSegment) else s.score for s in segments]
     query = covered_seconds([(s.query_start, s.query_end) for s in segments], query_duration)
     reference = covered_seconds([(s.reference_start, s.reference_end) for s in segments], reference_duration)
-    contrast = mean("contrast", 0.0)
-    speeds = [abs(math.log2(max(s.reference_length, 1e-6) / w)) for w, s in zip(weights, segments, strict=True)]
-    looks = [float(isinstance(s, AlignedSegment) and s.look != "whole") for s in segments]
-    other_look = sum(w * v for w, v in zip(weights, looks, strict=True)) / total
+    contrast = mean(s.contrast for s in segments)
+    hashes = mean(s.hash_share for s in segments)
+    covariation = max(mean(s.covariation for s in segments), 0.0)
+    other_look = mean(s.look != "whole" for s in segments)
     # where nothing moves, time proves nothing, unless the pictures are the very same
     static = max(CONTRAST_ENOUGH - contrast, 0.0) / CONTRAST_ENOUGH
-    static *= (1 - mean("hash_share", 0.0)) * (1 - max(mean("covariation", 0.0), 0.0))
+    static *= (1 - hashes) * (1 - covariation)
     query_coverage = min(query / query_duration, 1.0) if query_duration > 0 else 0.0
     reference_coverage = min(reference / reference_duration, 1.0) if reference_duration > 0 else 0.0
     return {
-        "similarity": sum(w * s for w, s in zip(weights, similarities, strict=True)) / total,
+        "similarity": mean(s.mean_similarity for s in segments),
         "length": max(math.log(max(query, 1.0)), 0.0),
         "query_coverage": query_coverage,
         "reference_coverage": reference_coverage,
         "coverage": max(query_coverage, reference_coverage),
-        "density": mean("hit_density", 1.0),
+        "density": mean(s.hit_density for s in segments),
         "contrast": min(max(contrast, 0.0), 1.0),
-        "residual": mean("residual_seconds", 0.0),
-        "hash": mean("hash_share", 0.0),
+        "residual": mean(s.residual_seconds for s in segments),
+        "hash": hashes,
         "other_look": other_look,
-        "backwards": mean("reversed", 0.0),
-        "speed": min(sum(w * v for w, v in zip(weights, speeds, strict=True)) / total, 2.0),
+        "backwards": mean(s.reversed for s in segments),
+        "speed": min(
+            mean(abs(math.log2(max(s.reference_length, 1e-6) / w)) for w, s in zip(weights, segments, strict=True)), 2.0
+        ),
         "static": static,
         "static_look": static * other_look,
-        "background": mean("background", 0.0),
-        "covariation": max(mean("covariation", 0.0), 0.0),
-        "variety": math.log1p(sum(float(getattr(s, "variety", 0.0)) for s in segments)),
+        "background": mean(s.background for s in segments),
+        "covariation": covariation,
+        "variety": math.log1p(sum(s.variety for s in segments)),
     }
 
 
@@ -224,7 +224,7 @@ def decide(
 
 
 def _mostly_mirrored(segments: Sequence[Segment]) -> bool:
-    flipped = sum(s.query_length for s in segments if isinstance(s, AlignedSegment) and s.mirrored)
+    flipped = sum(s.query_length for s in segments if s.mirrored)
     return flipped > 0.5 * sum(s.query_length for s in segments)
 
 
@@ -238,15 +238,4 @@ def swap_verdict(verdict: Verdict) -> Verdict:
         relation=_SWAPPED.get(verdict.relation, verdict.relation),
         query_coverage=verdict.reference_coverage,
         reference_coverage=verdict.query_coverage,
-    )
-
-
-def swap_segment(segment: Segment) -> Segment:
-    """The same segment with query and reference exchanged."""
-    return replace(
-        segment,
-        query_start=segment.reference_start,
-        query_end=segment.reference_end,
-        reference_start=segment.query_start,
-        reference_end=segment.query_end,
     )

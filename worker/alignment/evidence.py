@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.alignment.base import AlignedSegment
 from worker.alignment.readings import Reading
 from worker.types import Descriptors, Segment, View
 
@@ -16,10 +15,7 @@ HASH_SECONDS = 0.75
 LEAST_ROWS = 4  # fewer frames cannot vary together but by chance
 
 
-def labelled(segment: Segment, reading: Reading, query: Descriptors, reference: Descriptors) -> AlignedSegment:
-    if not isinstance(segment, AlignedSegment):
-        spans = (segment.query_start, segment.query_end, segment.reference_start, segment.reference_end)
-        segment = AlignedSegment(*spans, segment.score, segment.reversed, mean_similarity=segment.score)
+def labelled(segment: Segment, reading: Reading, query: Descriptors, reference: Descriptors) -> Segment:
     look = reading.query.kind if reading.query.kind != "whole" else reading.reference.kind
     return replace(
         segment,
@@ -36,7 +32,7 @@ def labelled(segment: Segment, reading: Reading, query: Descriptors, reference: 
     )
 
 
-def _covariation(segment: AlignedSegment, reading: Reading, query: Descriptors, reference: Descriptors) -> float:
+def _covariation(segment: Segment, reading: Reading, query: Descriptors, reference: Descriptors) -> float:
     """Correlation of what changes in the query with what changes in the reference at the same places of the line.
 
     Each side's mean descriptor over the span is taken away first: two takes before one wall share the wall and nothing
@@ -63,7 +59,7 @@ def _covariation(segment: AlignedSegment, reading: Reading, query: Descriptors, 
     return float((here * there).sum() / both) if both > 1e-9 else 0.0
 
 
-def _line(segment: AlignedSegment, times: NDArray[np.float64]) -> NDArray[np.float64]:
+def _line(segment: Segment, times: NDArray[np.float64]) -> NDArray[np.float64]:
     """Reference seconds that belong to query seconds."""
     into = (times - segment.query_start) * (segment.reference_length / max(segment.query_length, 1e-9))
     return np.asarray(segment.reference_end - into if segment.reversed else segment.reference_start + into)
@@ -80,12 +76,12 @@ def _background(look: View, side: Descriptors, start: float, end: float) -> floa
     return float(look.penalty[places].mean()) if look.penalty is not None and len(places) else 0.0
 
 
-def _variety(look: View, side: Descriptors, segment: AlignedSegment) -> float:
+def _variety(look: View, side: Descriptors, segment: Segment) -> float:
     vectors = look.vectors[_inside(look, side, segment.reference_start, segment.reference_end)]
     return float((1 - (vectors[1:] * vectors[:-1]).sum(1)).sum()) if len(vectors) > 1 else 0.0
 
 
-def _hash_share(segment: AlignedSegment, reading: Reading, query: Descriptors, reference: Descriptors) -> float:
+def _hash_share(segment: Segment, reading: Reading, query: Descriptors, reference: Descriptors) -> float:
     """Share of the query frames in the span whose PDQ hash is that of the reference frame at the same place.
 
     A hash of zeros is none and equals nothing.

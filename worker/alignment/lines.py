@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.alignment.base import AlignedSegment, AlignerConfig, SimilarityMatrix
+from worker.alignment.base import AlignerConfig, SimilarityMatrix
 from worker.alignment.boundaries import Crossing, crossing, level_at
-from worker.types import FloatArray
+from worker.types import FloatArray, Segment
 
 Indices = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -290,7 +290,7 @@ def clip_to_reference(
     return start, end, float(ends.min()), float(ends.max())
 
 
-def measure(matrix: SimilarityMatrix, run: Run, config: AlignerConfig) -> AlignedSegment | None:
+def measure(matrix: SimilarityMatrix, run: Run, config: AlignerConfig) -> Segment | None:
     """The segment of a run with its evidence, or None when it is a coincidence or a mere block of likeness."""
     rows = run.matched
     scores = run.trace.score[rows]
@@ -302,7 +302,7 @@ def measure(matrix: SimilarityMatrix, run: Run, config: AlignerConfig) -> Aligne
     mean = float(scores.mean())
     q_start, q_end, r_start, r_end = span(matrix, run, config)
     offside = run.trace.times[rows] - run.line.at(matrix.query_times[rows])
-    found = AlignedSegment(
+    found = Segment(
         query_start=q_start,
         query_end=q_end,
         reference_start=r_start,
@@ -318,7 +318,7 @@ def measure(matrix: SimilarityMatrix, run: Run, config: AlignerConfig) -> Aligne
     return found if is_credible(found, matrix, config, len(np.unique(run.trace.columns[rows]))) else None
 
 
-def is_credible(found: AlignedSegment, matrix: SimilarityMatrix, config: AlignerConfig, columns: int) -> bool:
+def is_credible(found: Segment, matrix: SimilarityMatrix, config: AlignerConfig, columns: int) -> bool:
     """Long enough (or all there is), dense enough, and either structured in time or almost exact."""
     needed = config.near_exact - config.contrast_weight * max(found.contrast, 0.0)
     if found.mean_similarity < max(needed, config.min_similarity) or found.hit_density < config.min_density:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from worker.alignment.base import AlignedSegment, Aligner, AlignerConfig, get_aligner
+from worker.alignment.base import Aligner, AlignerConfig, get_aligner
 from worker.alignment.decision import (
     NO_MATCH,
     DecisionModel,
@@ -19,7 +19,6 @@ from worker.alignment.decision import (
     decide,
     features,
     probability,
-    swap_segment,
     swap_verdict,
 )
 from worker.alignment.evidence import labelled
@@ -37,7 +36,9 @@ LEAST_SEGMENT_SCORE = 0.5  # a span beside a surer one must be an even chance by
 
 
 @dataclass(frozen=True, slots=True)
-class PairMatch:
+class AlignedPair:
+    """The verdict on two videos and the spans that it weighs, surest first."""
+
     verdict: Verdict
     segments: list[Segment]
 
@@ -48,26 +49,24 @@ def match_pair(
     aligner: Aligner | str = DEFAULT_ALIGNER,
     decision: DecisionModel | None = None,
     config: AlignerConfig | None = None,
-) -> PairMatch:
+) -> AlignedPair:
     """Align a pair in its most promising looks and weigh what was found. NO_MATCH when nothing is shared."""
     chosen = get_aligner(aligner) if isinstance(aligner, str) else aligner
     config = config or (NORMALISED if query.penalty is not None else AlignerConfig())
     query, reference = expand(query), expand(reference)
     promising = sorted(readings(query, reference, config), key=lambda r: (r.query.kind != "whole", -r.promise))
-    found: list[AlignedSegment] = []
+    found: list[Segment] = []
     for reading in promising[:MAX_LOOKS]:
         matrix = reading_matrix(reading, query, reference)
         found.extend(labelled(segment, reading, query, reference) for segment in chosen.align(matrix, config))
     kept = _likely(_best(found, config), query, reference, decision or bundled_decision())
     if not kept:
-        return PairMatch(NO_MATCH, [])
+        return AlignedPair(NO_MATCH, [])
     verdict = decide(kept, query.duration, reference.duration, model=decision)
-    return PairMatch(verdict, list(kept))
+    return AlignedPair(verdict, kept)
 
 
-def _likely(
-    found: list[AlignedSegment], query: Descriptors, reference: Descriptors, model: DecisionModel
-) -> list[AlignedSegment]:
+def _likely(found: list[Segment], query: Descriptors, reference: Descriptors, model: DecisionModel) -> list[Segment]:
     """The surest span, and those that would be believed without it."""
     if len(found) < 2:
         return found
@@ -75,26 +74,26 @@ def _likely(
     return [s for s, value in zip(found, each, strict=True) if value >= min(LEAST_SEGMENT_SCORE, max(each))]
 
 
-def _best(found: Sequence[AlignedSegment], config: AlignerConfig) -> list[AlignedSegment]:
+def _best(found: Sequence[Segment], config: AlignerConfig) -> list[Segment]:
     """Most evidence first; readings of one and the same span in another look are dropped.
 
     Looks compete by the cosine itself, background included: a part of a scene is less ordinary than the whole, so the
     normalised scores of two looks do not compare, and an untouched copy would be taken for an inset of itself.
     """
     ordered = sorted(found, key=_weight, reverse=True)
-    kept: list[AlignedSegment] = []
+    kept: list[Segment] = []
     for segment in ordered:
         if not any(_same_span(segment, k, config) for k in kept):
             kept.append(segment)
     return kept[: config.max_segments]
 
 
-def _weight(segment: AlignedSegment) -> float:
+def _weight(segment: Segment) -> float:
     cosine = segment.mean_similarity + segment.background
     return max(cosine, 0.01) ** 2 * segment.hit_density * segment.query_length * LOOK_PRIOR[segment.look]
 
 
-def _same_span(segment: AlignedSegment, kept: AlignedSegment, config: AlignerConfig) -> bool:
+def _same_span(segment: Segment, kept: Segment, config: AlignerConfig) -> bool:
     if segment.look == kept.look and segment.mirrored == kept.mirrored:
         return overlap(segment, kept) > config.max_overlap or covered(segment, kept) > 0.5
     # in another look even a distant echo explains the same frames of the query: one picture shows one thing
@@ -102,6 +101,6 @@ def _same_span(segment: AlignedSegment, kept: AlignedSegment, config: AlignerCon
     return common > 0.5 * segment.query_length
 
 
-def swap_pair(match: PairMatch) -> PairMatch:
+def swap_pair(pair: AlignedPair) -> AlignedPair:
     """The same result with query and reference exchanged."""
-    return PairMatch(swap_verdict(match.verdict), [swap_segment(s) for s in match.segments])
+    return AlignedPair(swap_verdict(pair.verdict), [s.swapped() for s in pair.segments])

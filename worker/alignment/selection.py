@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from worker.alignment.base import AlignedSegment, AlignerConfig, Mask, SimilarityMatrix, Times
+from worker.alignment.base import AlignerConfig, Mask, SimilarityMatrix, Times
 from worker.alignment.lines import Line, Run, nearest_columns
 from worker.types import Box, FloatArray, Segment, box_overlap
 
@@ -24,14 +24,14 @@ def _box(found: Segment) -> Box:
     return found.query_start, found.reference_start, found.query_end, found.reference_end
 
 
-def covered(a: AlignedSegment, kept: AlignedSegment) -> float:
+def covered(a: Segment, kept: Segment) -> float:
     """Share of ``a``'s box that lies inside the box of ``kept``."""
     width = min(a.query_end, kept.query_end) - max(a.query_start, kept.query_start)
     height = min(a.reference_end, kept.reference_end) - max(a.reference_start, kept.reference_start)
     return max(width, 0.0) * max(height, 0.0) / max(a.query_length * a.reference_length, 1e-12)
 
 
-def evidence(found: AlignedSegment, config: AlignerConfig) -> float:
+def evidence(found: Segment, config: AlignerConfig) -> float:
     """What the order of segments goes by: similarity above the minimum, over the query time that matched.
 
     Not the area of the box: among readings of one span that would favour the one at the highest speed.
@@ -39,7 +39,7 @@ def evidence(found: AlignedSegment, config: AlignerConfig) -> float:
     return (found.mean_similarity - config.min_similarity + 0.01) * found.hit_density * found.query_length
 
 
-def echoes(candidate: AlignedSegment, kept: AlignedSegment, matrix: SimilarityMatrix) -> bool:
+def echoes(candidate: Segment, kept: Segment, matrix: SimilarityMatrix) -> bool:
     """Whether two segments are readings of one static block: they share query (or reference) time without a valley.
 
     A true second occurrence is separated from the first by other footage or by another phase of the motion.
@@ -51,13 +51,13 @@ def echoes(candidate: AlignedSegment, kept: AlignedSegment, matrix: SimilarityMa
     low, high = max(candidate.reference_start, kept.reference_start), min(candidate.reference_end, kept.reference_end)
     if high - low >= 0.5 * candidate.reference_length:
         sides = matrix.reference_times, matrix.reference_mask, matrix.query_times, matrix.scores.T
-        return _no_valley(swap(candidate), swap(kept), (low, high), *sides)
+        return _no_valley(candidate.swapped(), kept.swapped(), (low, high), *sides)
     return False
 
 
 def _no_valley(
-    candidate: AlignedSegment,
-    kept: AlignedSegment,
+    candidate: Segment,
+    kept: Segment,
     shared: tuple[float, float],
     times: Times,
     mask: Mask,
@@ -75,25 +75,14 @@ def _no_valley(
     return bool(values.min() >= ECHO_LEVEL * candidate.mean_similarity)
 
 
-def _line_of(found: AlignedSegment) -> Line:
+def _line_of(found: Segment) -> Line:
     slope = found.reference_length / found.query_length
     if found.reversed:
         return Line(-slope, found.reference_end + slope * found.query_start)
     return Line(slope, found.reference_start - slope * found.query_start)
 
 
-def swap(found: AlignedSegment) -> AlignedSegment:
-    """The same segment with the sides exchanged."""
-    return replace(
-        found,
-        query_start=found.reference_start,
-        query_end=found.reference_end,
-        reference_start=found.query_start,
-        reference_end=found.query_end,
-    )
-
-
-def clashes(candidate: AlignedSegment, kept: AlignedSegment, matrix: SimilarityMatrix, config: AlignerConfig) -> bool:
+def clashes(candidate: Segment, kept: Segment, matrix: SimilarityMatrix, config: AlignerConfig) -> bool:
     """Overlaps a better segment, lies mostly inside it, or merely echoes it."""
     if overlap(candidate, kept) > config.max_overlap or covered(candidate, kept) > 0.5:
         return True
@@ -106,9 +95,9 @@ class Shortlist:
 
     matrix: SimilarityMatrix
     config: AlignerConfig
-    found: list[AlignedSegment] = field(default_factory=list)
+    found: list[Segment] = field(default_factory=list)
 
-    def add(self, candidate: AlignedSegment) -> bool:
+    def add(self, candidate: Segment) -> bool:
         stronger = [k for k in self.found if evidence(k, self.config) >= evidence(candidate, self.config)]
         if any(clashes(candidate, k, self.matrix, self.config) for k in stronger):
             return False
@@ -128,9 +117,9 @@ class Shortlist:
                 return True
         return False
 
-    def best(self) -> list[AlignedSegment]:
+    def best(self) -> list[Segment]:
         """Most evidence first, none of them clashing with a better one."""
-        kept: list[AlignedSegment] = []
+        kept: list[Segment] = []
         for candidate in sorted(self.found, key=lambda s: evidence(s, self.config), reverse=True):
             if not any(clashes(candidate, k, self.matrix, self.config) for k in kept):
                 kept.append(candidate)

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from worker.alignment.base import AlignedSegment, AlignerConfig, SimilarityMatrix
+from worker.alignment.base import AlignerConfig, SimilarityMatrix
 from worker.alignment.lines import Line, Run, gain_of, measure, nearest_columns, refine
 from worker.alignment.selection import Shortlist
 from worker.detection.raster import CHANNELS, Patch, draw, patches
@@ -200,7 +200,7 @@ def aim(matrix: SimilarityMatrix, box: Seconds, sign: float, config: AlignerConf
     return Line(slope, float(r_middle + shifts[best[1]] - slope * q_middle))
 
 
-def follow(matrix: SimilarityMatrix, box: Seconds, config: AlignerConfig) -> AlignedSegment | None:
+def follow(matrix: SimilarityMatrix, box: Seconds, config: AlignerConfig) -> Segment | None:
     """The segment along the better diagonal of a box, or None when neither stands up to a look at the frames."""
     best: Run | None = None
     for sign in (1.0, -1.0) if config.allow_reversed else (1.0,):

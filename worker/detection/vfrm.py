@@ -113,7 +113,7 @@ class SequenceLabels:
             ends = np.array([place[0] + speed * (start - times[rows[0]]), place[-1] + speed * (end - times[rows[-1]])])
             low, high = np.maximum(np.sort(ends), 0.0).tolist()
             score = float(np.clip(self.scores[rows].mean(), 0.0, 1.0))
-            found.append((name, Segment(start, end, low, high, score, bool(self.backwards[rows[0]]))))
+            found.append((name, Segment(start, end, low, high, score, score, bool(self.backwards[rows[0]]))))
         return found
 
 

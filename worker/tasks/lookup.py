@@ -156,7 +156,7 @@ def _match_stored(video: Video, query: Descriptors, version: ModelVersion, on_st
 
 
 def _exact(video_id: UUID, duration: float) -> FoundMatch:
-    whole = Segment(0.0, duration, 0.0, duration, 1.0)
+    whole = Segment(0.0, duration, 0.0, duration, 1.0, 1.0)
     return FoundMatch(video_id, Relation.EXACT, 1.0, 1.0, 1.0, False, [whole])
 
 

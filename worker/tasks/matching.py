@@ -23,7 +23,7 @@ from apps.embeddings.rows import Hit
 from apps.embeddings.selectors import model_version_serving
 from apps.embeddings.vector_index import PgVectorIndex
 from apps.videos.models import Video
-from worker.alignment import Descriptors, FrameHits, PairMatch, View, match_pair, swap_pair, vote_for_videos
+from worker.alignment import AlignedPair, Descriptors, FrameHits, View, match_pair, swap_pair, vote_for_videos
 from worker.tasks.running import JobContinues, JobFailed, RunningJob, task
 from worker.tasks.vectors import stored_fingerprint, version_decision
 from worker.types import FloatArray, LookKind
@@ -84,7 +84,7 @@ def find_matches(
     return sorted(found, key=lambda match: (-match.score, -match.query_coverage, str(match.video_id)))
 
 
-def found_match(video_id: UUID, pair: PairMatch) -> FoundMatch:
+def found_match(video_id: UUID, pair: AlignedPair) -> FoundMatch:
     verdict = pair.verdict
     return FoundMatch(
         video_id=video_id,

@@ -60,7 +60,7 @@ def draw_matches(
 
 
 def _looks(match: FoundMatch) -> list[str]:
-    kinds = {str(getattr(segment, "look", "whole")) for segment in match.segments}
+    kinds = {segment.look for segment in match.segments}
     return sorted(kinds | ({"mirrored"} if match.mirrored else set()))
 
 

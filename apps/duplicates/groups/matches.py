@@ -31,6 +31,10 @@ class CopiedSpan(Protocol):
     def score(self) -> float: ...
     @property
     def reversed(self) -> bool: ...
+    @property
+    def look(self) -> str: ...
+    @property
+    def mirrored(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +118,6 @@ def _segment(row: VideoMatch, span: CopiedSpan, turned: bool) -> MatchedSegment:
         b_end=b_end,
         score=span.score,
         reversed=span.reversed,
-        look=str(getattr(span, "look", "whole")),
-        mirrored=bool(getattr(span, "mirrored", False)),
+        look=span.look,
+        mirrored=span.mirrored,
     )

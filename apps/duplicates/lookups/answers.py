@@ -57,7 +57,7 @@ def _match(match: FoundMatch, video: Video, asset_videos: int, asked: tuple[str,
                 "reference": [round(s.reference_start, 3), round(s.reference_end, 3)],
                 "score": round(s.score, 4),
                 "reversed": s.reversed,
-                "look": look_words(getattr(s, "look", "whole"), mirrored=getattr(s, "mirrored", False)),
+                "look": look_words(s.look, mirrored=s.mirrored),
             }
             for s in sorted(match.segments, key=lambda s: (s.query_start, s.reference_start))
         ],

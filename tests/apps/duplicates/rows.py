@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from itertools import count
-from types import SimpleNamespace
 from uuid import UUID
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
-from apps.duplicates.groups.matches import CopiedSpan, FoundMatch, matches_replace
+from apps.duplicates.groups.matches import FoundMatch, matches_replace
 from apps.duplicates.models import DuplicateGroup, VideoMatch
 from apps.embeddings.models import ModelVersion
 from apps.videos.models import Video
+from worker.types import Segment
 
 _numbers = count(1)
 
@@ -41,10 +41,8 @@ def make_version(
     return ModelVersion.objects.create(role=ModelVersion.Role.COPY, name=name, dim=dim, state=state)
 
 
-def span(q: tuple[float, float], r: tuple[float, float], score: float = 0.9) -> CopiedSpan:
-    return SimpleNamespace(
-        query_start=q[0], query_end=q[1], reference_start=r[0], reference_end=r[1], score=score, reversed=False
-    )
+def span(q: tuple[float, float], r: tuple[float, float], score: float = 0.9) -> Segment:
+    return Segment(*q, *r, score, score)
 
 
 def found(video: Video, relation: str = "near_duplicate", score: float = 0.9, **fields: object) -> FoundMatch:

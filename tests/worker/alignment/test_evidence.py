@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.worker.alignment.planting import Footage, edited
-from worker.alignment import AlignedSegment, Descriptors, View, unit
+from worker.alignment import Descriptors, View, unit
 from worker.alignment.evidence import HASH_DISTANCE, HASH_SECONDS, LEAST_ROWS, labelled
 from worker.alignment.readings import Reading
-from worker.types import FloatArray
+from worker.types import FloatArray, Segment
 
 
 def video(vectors: FloatArray, times: np.ndarray | None = None, hashes: np.ndarray | None = None) -> Descriptors:
@@ -22,17 +22,17 @@ def video(vectors: FloatArray, times: np.ndarray | None = None, hashes: np.ndarr
     return Descriptors(vectors, clock, np.ones(len(vectors), bool), float(clock[-1]) + 1.0, hashes=hashes)
 
 
-def labels(segment: AlignedSegment, query: Descriptors, reference: Descriptors, look: int = 0) -> AlignedSegment:
+def labels(segment: Segment, query: Descriptors, reference: Descriptors, look: int = 0) -> Segment:
     return labelled(segment, Reading(query.looks()[look], reference.looks()[0], 1.0), query, reference)
 
 
-def place(segment: AlignedSegment, second: float) -> float:
+def place(segment: Segment, second: float) -> float:
     """Where in the reference the line is at a second of the query."""
     into = (second - segment.query_start) / segment.query_length * segment.reference_length
     return segment.reference_end - into if segment.reversed else segment.reference_start + into
 
 
-def naive_covariation(segment: AlignedSegment, query: Descriptors, reference: Descriptors) -> float:
+def naive_covariation(segment: Segment, query: Descriptors, reference: Descriptors) -> float:
     here, there = [], []
     for second, vector in zip(query.times, query.vectors, strict=True):
         wanted = place(segment, second)
@@ -57,7 +57,7 @@ def test_covariation_is_the_correlation_of_what_changes_along_the_line(
     rng = np.random.default_rng(seed)
     query = video(Footage(rng, 30, 0.4).at(np.arange(0, 30, step)), np.arange(0, 30, step))
     reference = video(Footage(rng, 60, 0.4).at(np.arange(60.0)))
-    segment = AlignedSegment(4.0, 20.0, start, start + 16 * speed, 0.5, backwards)
+    segment = Segment(4.0, 20.0, start, start + 16 * speed, 0.5, 0.5, backwards)
     found = labels(segment, query, reference).covariation
     assert -1.0 <= found <= 1.0
     assert found == pytest.approx(naive_covariation(segment, query, reference), abs=1e-4)
@@ -67,7 +67,7 @@ def test_two_takes_before_one_wall_do_not_vary_together_and_a_copy_does() -> Non
     rng = np.random.default_rng(3)
     wall = 6.0 * rng.standard_normal(64)
     takes = [unit(wall + rng.standard_normal((30, 64))) for _ in range(2)]
-    segment = AlignedSegment(0.0, 30.0, 0.0, 30.0, 0.5)
+    segment = Segment(0.0, 30.0, 0.0, 30.0, 0.5, 0.5)
     apart = labels(segment, video(takes[0]), video(takes[1]))
     copied = labels(segment, video(edited(rng, takes[0], 0.99)), video(takes[0]))
     assert abs(apart.covariation) < 0.1 < 0.5 < copied.covariation
@@ -75,11 +75,11 @@ def test_two_takes_before_one_wall_do_not_vary_together_and_a_copy_does() -> Non
 
 def test_a_handful_of_frames_cannot_vary_together() -> None:
     vectors = Footage(np.random.default_rng(1), 20).at(np.arange(20.0))
-    few = AlignedSegment(0.0, LEAST_ROWS - 2.0, 0.0, LEAST_ROWS - 2.0, 0.5)
+    few = Segment(0.0, LEAST_ROWS - 2.0, 0.0, LEAST_ROWS - 2.0, 0.5, 0.5)
     assert labels(few, video(vectors), video(vectors)).covariation == 0.0
     assert labels(replace(few, query_end=9.0, reference_end=9.0), video(vectors), video(vectors)).covariation > 0.99
     still = video(np.repeat(vectors[:1], 20, axis=0))
-    assert labels(AlignedSegment(0.0, 20.0, 0.0, 20.0, 0.5), still, still).covariation == 0.0
+    assert labels(Segment(0.0, 20.0, 0.0, 20.0, 0.5, 0.5), still, still).covariation == 0.0
 
 
 def near(hashes: np.ndarray, bits: int, rng: np.random.Generator) -> np.ndarray:
@@ -99,7 +99,7 @@ def test_the_hash_share_counts_query_frames_that_are_the_picture_at_their_place(
     r_times = np.arange(0, 40, step)
     hashes = rng.integers(0, 256, (len(r_times), 32), dtype=np.uint8)
     q_times = np.sort(rng.uniform(0, 20, 25))
-    segment = AlignedSegment(2.0, 18.0, 6.0, 30.0, 0.5, backwards)
+    segment = Segment(2.0, 18.0, 6.0, 30.0, 0.5, 0.5, backwards)
     nearest = [int(np.abs(r_times - place(segment, second) - late).argmin()) for second in q_times]
     bits = rng.choice([0, HASH_DISTANCE, HASH_DISTANCE + 1, 120], 25)
     mine = np.concatenate([near(hashes[n][None], b, rng) for n, b in zip(nearest, bits, strict=True)])
@@ -126,7 +126,7 @@ def test_only_whole_frames_have_hashes_to_compare() -> None:
     reference = video(vectors, hashes=hashes)
     flipped = View("mirrored", "mirrored", np.arange(12), vectors, mirrored=True)
     query = replace(reference, views=(flipped,))
-    segment = AlignedSegment(0.0, 12.0, 0.0, 12.0, 0.5)
+    segment = Segment(0.0, 12.0, 0.0, 12.0, 0.5, 0.5)
     assert labels(segment, query, reference).hash_share == 1.0
     mirrored = labels(segment, query, reference, look=1)
     assert (mirrored.hash_share, mirrored.look, mirrored.mirrored) == (0.0, "mirrored", True)
@@ -137,13 +137,13 @@ def test_background_is_the_mean_penalty_of_both_sides_inside_the_span() -> None:
     vectors = Footage(np.random.default_rng(2), 20).at(np.arange(20.0))
     ordinary = replace(video(vectors), penalty=np.where(np.arange(20) < 10, 0.4, 0.9).astype(np.float32))
     rare = replace(video(vectors), penalty=np.full(20, 0.1, np.float32))
-    assert labels(AlignedSegment(0.0, 9.0, 0.0, 9.0, 0.5), ordinary, rare).background == pytest.approx(0.25)
-    assert labels(AlignedSegment(0.0, 9.0, 0.0, 9.0, 0.5), video(vectors), video(vectors)).background == 0.0
+    assert labels(Segment(0.0, 9.0, 0.0, 9.0, 0.5, 0.5), ordinary, rare).background == pytest.approx(0.25)
+    assert labels(Segment(0.0, 9.0, 0.0, 9.0, 0.5, 0.5), video(vectors), video(vectors)).background == 0.0
 
 
 def test_variety_is_the_way_that_the_reference_goes() -> None:
     vectors = Footage(np.random.default_rng(4), 20).at(np.arange(20.0))
     way = sum(1 - float(a @ b) for a, b in pairwise(vectors[5:13]))
-    assert labels(AlignedSegment(0.0, 7.0, 5.0, 12.0, 0.5), video(vectors), video(vectors)).variety == pytest.approx(
+    assert labels(Segment(0.0, 7.0, 5.0, 12.0, 0.5, 0.5), video(vectors), video(vectors)).variety == pytest.approx(
         way, abs=1e-4
     )

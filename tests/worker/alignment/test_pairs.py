@@ -140,7 +140,7 @@ def test_a_union_is_ascending_disjoint_and_as_long_as_a_fine_count_says(interval
 def test_scores_and_coverages_stay_between_zero_and_one(
     rows: list[tuple[tuple[float, float], tuple[float, float], float, bool]], query: float, reference: float
 ) -> None:
-    verdict = decide([Segment(*q, *r, s, rev) for q, r, s, rev in rows], query, reference)
+    verdict = decide([Segment(*q, *r, s, s, rev) for q, r, s, rev in rows], query, reference)
     assert 0 <= verdict.score <= 1
     assert 0 <= verdict.query_coverage <= 1
     assert 0 <= verdict.reference_coverage <= 1
@@ -150,16 +150,19 @@ def test_scores_and_coverages_stay_between_zero_and_one(
 @settings(deadline=None)  # machines under load are no failure
 @given(st.floats(0.3, 0.95), st.floats(0.01, 0.05), st.floats(5, 100))
 def test_more_similarity_never_lowers_the_score(similarity: float, more: float, length: float) -> None:
-    assert decide([Segment(0, 9, 0, 9, 0.4)], 100, 100).score < decide([Segment(0, 9, 0, 9, 0.7)], 100, 100).score
+    assert (
+        decide([Segment(0, 9, 0, 9, 0.4, 0.4)], 100, 100).score
+        < decide([Segment(0, 9, 0, 9, 0.7, 0.7)], 100, 100).score
+    )
 
     def score(value: float) -> float:
-        return decide([Segment(0, length, 0, length, value)], 100.0, 100.0).score
+        return decide([Segment(0, length, 0, length, value, value)], 100.0, 100.0).score
 
     assert score(similarity + more) >= score(similarity)
 
 
 def test_a_clip_of_two_seconds_that_lacks_a_third_of_a_second_is_still_whole() -> None:
-    verdict = decide([Segment(0.0, 1.7, 40.0, 41.7, 0.9)], 2.0, 300.0)
+    verdict = decide([Segment(0.0, 1.7, 40.0, 41.7, 0.9, 0.9)], 2.0, 300.0)
     assert verdict.relation == "contained_in"
 
 
