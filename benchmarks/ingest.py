@@ -111,8 +111,8 @@ def storing(semantic: Embedder, copy: CopyDescriptor, folders: tuple[Path, Path]
     from apps.embeddings.vector_index import PgVectorIndex
     from apps.videos.ingest import video_drop_derived, video_mark_ready, video_store_index
     from apps.videos.models import Video
+    from worker.library.vectors import store_clips, store_fingerprint
     from worker.media.derived.subtitles import extract_subtitles
-    from worker.tasks.vectors import store_clips, store_fingerprint
 
     versions = [
         ModelVersion.objects.create(

@@ -20,11 +20,14 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 import django
 import numpy as np
+
+if TYPE_CHECKING:
+    from apps.embeddings.models import ModelVersion
 
 ROOT = Path(__file__).resolve().parent.parent
 DIM = 128
@@ -50,7 +53,7 @@ def _footage(count: int, rng: np.random.Generator) -> np.ndarray:
     return _unit(np.repeat(shots, 5, axis=0)[:count] + 0.35 * rng.standard_normal((count, DIM)).astype(np.float32))
 
 
-def _fill(frames: int) -> tuple[UUID, list[UUID], dict[str, float]]:
+def _fill(frames: int) -> tuple[ModelVersion, list[UUID], dict[str, float]]:
     from django.db import connection, transaction
 
     from apps.embeddings.models import ModelVersion
@@ -79,16 +82,16 @@ def _fill(frames: int) -> tuple[UUID, list[UUID], dict[str, float]]:
     built = time.perf_counter() - started
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE embeddings_frameembedding")
-    return version.id, ids, {"store_s": round(copied, 1), "index_build_s": round(built, 1)}
+    return version, ids, {"store_s": round(copied, 1), "index_build_s": round(built, 1)}
 
 
-def _kept() -> tuple[UUID, list[UUID], dict[str, float]]:
+def _kept() -> tuple[ModelVersion, list[UUID], dict[str, float]]:
     from apps.embeddings.models import ModelVersion
     from apps.videos.models import Video
 
     version = ModelVersion.objects.filter(role="copy", name="benchmark").latest("created_at")
     videos = Video.objects.filter(title__startswith="synthetic ", frameembedding__model_version=version)
-    return version.id, list(videos.distinct().values_list("id", flat=True)), {}
+    return version, list(videos.distinct().values_list("id", flat=True)), {}
 
 
 def _query(vectors: np.ndarray, rng: np.random.Generator) -> Any:
@@ -146,11 +149,11 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     _setup()
-    from apps.embeddings.models import ModelVersion
     from apps.embeddings.vector_index import PgVectorIndex
     from apps.videos.models import Video
     from vsearch.postgres import embedded
-    from worker.tasks.matching import find_matches
+    from worker.library.matching import find_matches
+    from worker.tasks.matching import gallery
 
     with embedded.for_database():
         version, ids, figures = _kept() if args.reuse else _fill(args.frames)
@@ -159,17 +162,17 @@ def main() -> None:
             seconds, hits = [], 0
             for number in range(args.queries + 2):
                 target = ids[int(rng.integers(len(ids)))]
-                query = _query(index.frames_of(version, target).vectors, rng)
+                query = _query(index.frames_of(version.id, target).vectors, rng)
                 started = time.perf_counter()
-                found = find_matches(query, version)
+                found = find_matches(query, gallery(version))
                 if number >= 2:  # the first ones warm the caches
                     seconds.append(time.perf_counter() - started)
-                    hits += any(match.video_id == target for match in found)
+                    hits += any(match.video.id == target for match in found)
         finally:
             if not args.keep:
-                index.delete_version("frame", version)
+                index.delete_version("frame", version.id)
                 Video.objects.filter(id__in=ids).delete()
-                ModelVersion.objects.filter(id=version).delete()
+                version.delete()
     answer = {
         "frames": len(ids) * FRAMES_A_VIDEO,
         **figures,

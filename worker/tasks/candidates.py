@@ -11,16 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 
+from apps.core.exceptions import Unavailable
 from apps.core.models import Job
 from apps.duplicates.job_kinds import LOOKUP
 from apps.embeddings.models import ClipEmbedding, ModelVersion
 from apps.embeddings.selectors import model_version_serving
+from apps.embeddings.text_encoder import encode_query
+from apps.embeddings.vector_index import PgVectorIndex
 from apps.training.job_kinds import CANDIDATE, candidate_idle
 from apps.training.models import TrainingRun
 from apps.training.promotion.reports import Comparison, report_write
 from apps.training.runs.lifecycle import candidate_mark_building
 from apps.videos.job_kinds import INGEST
 from apps.videos.models import Video
+from worker.library.canaries import PROBES, Canary, canary, index_canary, text_canary, words_canary
 from worker.tasks.library_index import SLICE_SECONDS, index_library, videos_waiting
 from worker.tasks.running import JobContinues, JobFailed, JobInterrupted, RunningJob, task
 
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
 INDEX_SHARE, MEASURE_SHARE = 0.6, 0.97  # of the job's progress
 LIVE = (INGEST.name, LOOKUP.name)
 POLL_SECONDS = 1.0
+CANARY_VIDEOS = 10
 
 
 def live_traffic() -> bool:
@@ -59,7 +64,7 @@ def candidate(job: RunningJob) -> None:
     if active == candidate:
         raise JobFailed("serving", "This version serves already; there is nothing to compare it with.")
     from worker.embedders.base import EmbedderError
-    from worker.tasks.vectors import semantic_embedder
+    from worker.library.vectors import semantic_embedder
     from worker.training.data.features import Interrupted
 
     candidate_mark_building(run_id=training.id)
@@ -108,11 +113,16 @@ def library_counts(candidate: ModelVersion, active: ModelVersion | None) -> dict
     }
 
 
-def canaries(version: ModelVersion, embedder: Embedder) -> list[dict[str, Any]]:
+def canaries(version: ModelVersion, embedder: Embedder) -> list[Canary]:
     """That the index and the text tower of the version answer as they must, before anybody relies on them."""
-    from worker.tasks.canaries import index_canary, text_canary, words_canary
-
-    return [text_canary(version, embedder), index_canary(version), words_canary(version)]
+    clips = ClipEmbedding.objects.filter(model_version=version, video__state=Video.State.READY).order_by("video_id")
+    videos = list(clips.values_list("video_id", flat=True).distinct()[:CANARY_VIDEOS])
+    index = index_canary(PgVectorIndex(), version.id, videos)
+    try:
+        vectors = encode_query(version, PROBES)
+    except Unavailable as error:
+        return [canary("text tower", error.message), index, canary("words", error.message)]
+    return [text_canary(vectors, embedder.encode_text(PROBES)), index, words_canary(vectors)]
 
 
 def _compared(

@@ -22,12 +22,12 @@ from apps.videos.models import Video
 from worker.embedders.base import Embedder, EmbedderError
 from worker.embedders.copies.descriptor import CopyDescriptor
 from worker.indexing.video import Indexed, index_video
+from worker.library.vectors import copy_embedder, semantic_embedder, store_clips, store_fingerprint
 from worker.media.derived.proxy import needs_proxy
 from worker.media.derived.subtitles import extract_subtitles
 from worker.media.disk_space import ensure_space
 from worker.media.errors import MediaError
 from worker.tasks.running import JobContinues, JobFailed, RunningJob, task
-from worker.tasks.vectors import copy_embedder, semantic_embedder, store_clips, store_fingerprint
 from worker.types import ProbeFacts
 
 DECODE_SHARE = 0.95  # of a job's progress; the rest is subtitles and writing

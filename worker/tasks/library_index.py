@@ -66,7 +66,7 @@ def index_library(
 def _index_one(job: RunningJob, version: ModelVersion, video: Video) -> None:
     # Here and not above: they load torch, which the worker of the training queue does only when it must.
     from worker.indexing.video import index_video
-    from worker.tasks.vectors import copy_embedder, semantic_embedder, store_clips, store_fingerprint
+    from worker.library.vectors import copy_embedder, semantic_embedder, store_clips, store_fingerprint
 
     index = PgVectorIndex()
     semantic = version.role == ModelVersion.Role.SEMANTIC

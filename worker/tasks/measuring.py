@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from uuid import UUID
 
 import numpy as np
 from django.conf import settings
+from numpy.typing import NDArray
 
 from apps.embeddings.models import ModelVersion
 from apps.embeddings.text_encoder import encode_query
@@ -19,25 +19,22 @@ from apps.training.promotion.gate import Gain
 from apps.training.promotion.reports import Comparison
 from apps.videos.models import TextSegment, Video
 from worker.embedders.base import Embedder
-from worker.evaluation.directions import BothDirections, QueryResults, both_directions
-from worker.evaluation.intervals import paired_gain, recall_sums, score_intervals
+from worker.library.measuring import both_ways, examples, gain, group_ranks, metrics
 from worker.tasks.running import JobFailed
 from worker.training.data.features import Features, extract
 from worker.training.data.manifest import Item, ManifestError, manifest_sha256, read_manifest
-from worker.types import FloatArray
 
 GUARD_ITEMS = 2000  # more would only take time
 GUARD_TITLES = 300
 TITLE_DEPTH = 200  # clips a title looks at; who is not among them has no place
-EXAMPLES = 12  # of the queries that gained, and of those that lost
 HELD_OUT_SHARE = 0.6
 
 Side = tuple[ModelVersion, Embedder]
 Report = Callable[[float], None]
-Stopped = Callable[[], bool]
+StopAsked = Callable[[], bool]
 
 
-def measure(training: TrainingRun, candidate: Side, active: Side, *, progress: Report, stopped: Stopped) -> Comparison:
+def measure(training: TrainingRun, candidate: Side, active: Side, *, progress: Report, stopped: StopAsked) -> Comparison:
     """Raises JobFailed when the data changed, Interrupted when ``stopped`` says so."""
     held_out = _read(training.dataset.held_out_path, training.dataset.held_out_sha256)
     frames = int(training.recipe.get("frames", 12))
@@ -51,18 +48,18 @@ def measure(training: TrainingRun, candidate: Side, active: Side, *, progress: R
         return Comparison(guard=guard, guard_name=guard_name)
     if first.ids != second.ids:
         raise JobFailed("media", "A file of the held-out part changed during the evaluation. Evaluate again.")
-    mine, theirs = _both_ways(first, candidate), _both_ways(second, active)
+    mine, theirs = both_ways(first, candidate[1]), both_ways(second, active[1])
     return Comparison(
         videos=len(first),
         queries=len(first.captions),
         metrics={
-            "candidate": {"t2v": _metrics(mine.t2v), "v2t": _metrics(mine.v2t)},
-            "active": {"t2v": _metrics(theirs.t2v), "v2t": _metrics(theirs.v2t)},
+            "candidate": {"t2v": metrics(mine.t2v), "v2t": metrics(mine.v2t)},
+            "active": {"t2v": metrics(theirs.t2v), "v2t": metrics(theirs.v2t)},
         },
-        gain=_gain(mine.t2v.rank, theirs.t2v.rank, mine.t2v.source),
+        gain=_judged(mine.t2v.rank, theirs.t2v.rank, mine.t2v.source),
         guard=guard,
         guard_name=guard_name,
-        examples=_examples(first, held_out, mine.t2v.rank, theirs.t2v.rank),
+        examples=examples(first, held_out, mine.t2v.rank, theirs.t2v.rank),
     )
 
 
@@ -81,47 +78,20 @@ def _read(path: Path, sha256: str) -> list[Item]:
     return items
 
 
-def _features(items: Sequence[Item], side: Side, frames: int, progress: Report, stopped: Stopped) -> Features:
+def _features(items: Sequence[Item], side: Side, frames: int, progress: Report, stopped: StopAsked) -> Features:
     cache = Path(settings.TRAINING_DIR) / "evaluations"
     features, _ = extract(items, side[1], cache, frames=frames, progress=progress, stopped=stopped)
     return features
 
 
-def _both_ways(features: Features, side: Side) -> BothDirections:
-    texts, videos = features.texts.astype(np.float32), item_vectors(features, side[1])
-    return both_directions(texts @ videos.T, features.owner, video_sources=features.group)
-
-
-def _metrics(results: QueryResults) -> dict[str, dict[str, float]]:
-    """Recalls, their sum and mAP in per cent, median and mean rank, each with its interval."""
-    values, bounds = results.scores().as_dict(), score_intervals(results)
-    return {name: _enclosed(value, bounds[name]) for name, value in values.items()}
-
-
-def _enclosed(value: float, bounds: tuple[float, float]) -> dict[str, float]:
-    """The percentiles of a lopsided handful of sources need not enclose the value; what is reported should."""
-    return {"value": value, "low": min(bounds[0], value), "high": max(bounds[1], value)}
-
-
-def item_vectors(features: Features, embedder: Embedder) -> FloatArray:
-    """(N, D): every item as the version itself pools its frames."""
-    starts = features.frame_start
-    spans = [features.frames[a:b].astype(np.float32) for a, b in pairwise(starts)]
-    return np.stack([embedder.encode_clip(span) for span in spans])
-
-
-def _gain(mine: np.ndarray, theirs: np.ndarray, source: np.ndarray) -> Gain:
-    """Of the same queries in R@sum, candidate less active."""
-    units = len(np.unique(source))
-    if units < 2:  # gives no interval; the gate refuses so few anyway, and says why
-        value = float((recall_sums(mine) - recall_sums(theirs)).mean())
-        return Gain(value, value, value, units)
-    found = paired_gain(recall_sums(theirs), recall_sums(mine), source)
-    return Gain(**_enclosed(found.mean, (found.low, found.high)), units=units)
+def _judged(mine: NDArray[np.int64], theirs: NDArray[np.int64], source: NDArray[np.int64]) -> Gain:
+    """As the gate wants it: the gain of the candidate's ranks over the active version's."""
+    found = gain(mine, theirs, source)
+    return Gain(found.mean, found.low, found.high, units=found.sources)
 
 
 def _guard(
-    training: TrainingRun, candidate: Side, active: Side, frames: int, progress: Report, stopped: Stopped
+    training: TrainingRun, candidate: Side, active: Side, frames: int, progress: Report, stopped: StopAsked
 ) -> tuple[Gain | None, str]:
     """Datasets that are marked as guard sets, without what was trained on; else the titles of the library."""
     trained = _trained(training)
@@ -139,8 +109,8 @@ def _guard(
     second = _features(chosen, active, frames, lambda f: progress((1 + f) / 2), stopped)
     if not len(first) or first.ids != second.ids:
         return None, ", ".join(names)
-    mine, theirs = _both_ways(first, candidate).t2v, _both_ways(second, active).t2v
-    return _gain(mine.rank, theirs.rank, mine.source), ", ".join(names)
+    mine, theirs = both_ways(first, candidate[1]).t2v, both_ways(second, active[1]).t2v
+    return _judged(mine.rank, theirs.rank, mine.source), ", ".join(names)
 
 
 def _readable(path: Path) -> list[Item]:
@@ -175,30 +145,10 @@ def _titles_guard(trained: set[str], candidate: Side, active: Side) -> Gain | No
         return None
     source = np.unique([group for _, group in titles], return_inverse=True)[1]
     mine, theirs = (_title_ranks(side[0], titles, groups) for side in (candidate, active))
-    return _gain(mine, theirs, source)
+    return _judged(mine, theirs, source)
 
 
-def _title_ranks(version: ModelVersion, titles: list[tuple[str, str]], groups: dict[Any, str]) -> np.ndarray:
+def _title_ranks(version: ModelVersion, titles: list[tuple[str, str]], groups: dict[UUID, str]) -> NDArray[np.int64]:
     vectors = encode_query(version, [text for text, _ in titles])
-    places = []
-    for (_, group), hits in zip(titles, PgVectorIndex().search("clip", version.id, vectors, TITLE_DEPTH), strict=True):
-        order = list(dict.fromkeys(groups.get(hit.video_id, str(hit.video_id)) for hit in hits))
-        places.append(order.index(group) + 1 if group in order else TITLE_DEPTH + 1)
-    return np.array(places)
-
-
-def _examples(features: Features, items: Sequence[Item], mine: np.ndarray, theirs: np.ndarray) -> list[dict[str, Any]]:
-    """The queries that gained and that lost most, by their part of R@sum and then by rank."""
-    change = recall_sums(mine) - recall_sums(theirs) + np.sign(theirs - mine) * 0.5
-    order = np.argsort(-change, kind="stable")
-    chosen = [*[i for i in order[:EXAMPLES] if change[i] > 0], *[i for i in order[::-1][:EXAMPLES] if change[i] < 0]]
-    media = {item.id: str(item.media[0].name) for item in items}
-    return [
-        {
-            "query": features.captions[i],
-            "right": media.get(features.ids[features.owner[i]], features.ids[features.owner[i]]),
-            "active_rank": int(theirs[i]),
-            "candidate_rank": int(mine[i]),
-        }
-        for i in chosen
-    ]
+    answers = PgVectorIndex().search("clip", version.id, vectors, TITLE_DEPTH)
+    return group_ranks(answers, [group for _, group in titles], groups, TITLE_DEPTH)

@@ -81,7 +81,7 @@ def _base_check(base: ModelVersion) -> None:
     from safetensors import SafetensorError
 
     from worker.embedders.registry import load_semantic
-    from worker.tasks.vectors import semantic_embedder
+    from worker.library.vectors import semantic_embedder
 
     try:
         semantic_embedder(base)

@@ -10,7 +10,7 @@ from apps.videos.models import Video
 from tests.apps.duplicates.rows import make_video
 from worker.alignment import Descriptors, View
 from worker.embedders.copies.looks_file import write_looks
-from worker.tasks.vectors import fingerprint_file
+from worker.library.vectors import fingerprint_file
 
 DIM = 128
 

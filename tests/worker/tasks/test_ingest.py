@@ -15,7 +15,7 @@ from tests.worker.tasks.serving import register, versions  # noqa: F401
 from worker.embedders.copies.quality import informative_frames
 from worker.tasks import ingest as ingest_task
 from worker.tasks.ingest import ingest
-from worker.tasks.matching import stored_descriptors
+from worker.tasks.matching import gallery
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Versions = tuple[ModelVersion, ModelVersion]
@@ -40,7 +40,7 @@ def test_a_clip_becomes_ready_with_everything_that_pages_need(clip: Path, versio
     names = {f.name for f in video.folder.iterdir()}
     assert {"poster.jpg", "storyboard.vtt", "sprite.jpg", "thumbs"} <= names
     assert ClipEmbedding.objects.filter(video=video).count() == len(list((video.folder / "thumbs").iterdir())) >= 2
-    stored = stored_descriptors(video, versions[1].id)
+    stored = gallery(versions[1]).descriptors(video)
     assert stored is not None
     assert len(stored.times) == len(stored.vectors) >= 12 and stored.informative.any()
     assert stored.hashes is not None and stored.hashes.shape == (len(stored.times), 32)

@@ -180,7 +180,7 @@ def _installed(name: str) -> Embedder:
 
     from apps.embeddings.models import ModelVersion
     from vsearch.postgres import embedded
-    from worker.tasks.vectors import semantic_embedder
+    from worker.library.vectors import semantic_embedder
 
     try:
         with embedded.for_database():

@@ -11,8 +11,10 @@ from apps.core.models import Job
 from apps.duplicates.job_kinds import CLUSTERS
 from apps.duplicates.library.clusters import ClusterParameters, cluster_run_create, parameters_from
 from apps.duplicates.models import ClusterRun, DuplicateGroup, VideoMatch
+from apps.embeddings.vector_index import PgVectorIndex
 from tests.apps.duplicates.planted import planted_video, random_frames
 from tests.apps.duplicates.rows import log_in, make_version, make_video
+from worker.library.clusters import descriptor_distances, score_distances
 from worker.tasks import clusters as cluster_task
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("job_in_this_transaction")]
@@ -56,11 +58,11 @@ def test_the_newest_videos_are_taken_and_the_others_counted(pair, monkeypatch):
 
 
 def test_distances_are_symmetric_and_zero_on_the_diagonal(pair):
-    version = VideoMatch.objects.get().model_version_id
+    match = VideoMatch.objects.get()
     videos = [v.id for v in pair]
     for distances in (
-        cluster_task.score_distances(videos, version),
-        cluster_task.descriptor_distances(videos, version, lambda share: None),
+        score_distances(videos, [(match.a_id, match.b_id, match.score)]),
+        descriptor_distances(PgVectorIndex(), match.model_version_id, videos, lambda share: None),
     ):
         assert np.array_equal(distances, distances.T)
         assert not distances.diagonal().any()

@@ -24,8 +24,8 @@ from tests.apps.duplicates.planted import edited, planted_video, random_frames
 from tests.apps.duplicates.rows import make_version, make_video
 from tests.clips import Scene, ffmpeg, make_clip
 from worker.indexing.fingerprints import fingerprint
+from worker.library.vectors import store_fingerprint
 from worker.tasks import lookup as task
-from worker.tasks.vectors import store_fingerprint
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("job_in_this_transaction")]
 
@@ -106,7 +106,7 @@ def test_the_very_file_is_known_at_once_without_decoding(version, person, tmp_pa
     import hashlib
 
     Video.objects.filter(id=library.id).update(sha256=hashlib.sha256(b"the same bytes").hexdigest())
-    monkeypatch.setattr(task, "describe_file", lambda *a, **k: pytest.fail("it was decoded"))
+    monkeypatch.setattr(task, "describe", lambda *a, **k: pytest.fail("it was decoded"))
 
     lookup = answer_of(lookup_create(path=file, file_name="same.mp4", owner=person))
 

@@ -1,4 +1,4 @@
-"""Between model versions in the database and embedders in memory, and between vectors and their tables."""
+"""Between installed models and embedders in memory, and between vectors and what is stored of them."""
 
 from __future__ import annotations
 
@@ -9,10 +9,6 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.embeddings.models import ModelVersion
-from apps.embeddings.rows import Row, StoredFrames
-from apps.embeddings.vector_index import PgVectorIndex
-from apps.videos.models import Video
 from worker.alignment import Descriptors, View, with_penalties
 from worker.alignment.decision import DECISION_FILE, DecisionModel, bundled_decision
 from worker.embedders.base import Embedder, EmbedderError
@@ -20,10 +16,11 @@ from worker.embedders.copies.descriptor import CopyDescriptor
 from worker.embedders.copies.looks_file import read_looks, write_looks
 from worker.embedders.registry import COPY_WEIGHTS, load_copy, load_semantic
 from worker.indexing.video import Indexed
+from worker.library.stored import InstalledModel, LibraryVideo, Row, StoredFrames, VectorIndex
 from worker.types import FloatArray
 
 
-def _same_weights(version: ModelVersion, found: str) -> None:
+def _same_weights(version: InstalledModel, found: str) -> None:
     if found != version.weights_sha256:
         raise EmbedderError(
             f"The weights in {version.folder} are not those that {version.name} was registered with. "
@@ -31,14 +28,14 @@ def _same_weights(version: ModelVersion, found: str) -> None:
         )
 
 
-def semantic_embedder(version: ModelVersion) -> Embedder:
+def semantic_embedder(version: InstalledModel) -> Embedder:
     """Loaded once a process. Raises EmbedderError when the files are gone or have changed."""
     embedder = load_semantic(Path(version.folder), version.name, version.revision)
     _same_weights(version, embedder.spec.weights_sha256)
     return embedder
 
 
-def copy_embedder(version: ModelVersion) -> CopyDescriptor:
+def copy_embedder(version: InstalledModel) -> CopyDescriptor:
     """Loaded once a process. Raises EmbedderError when the files are gone or have changed."""
     embedder = load_copy(Path(version.folder))
     _same_weights(version, embedder.spec.weights_sha256)
@@ -53,7 +50,7 @@ def _background(folder: str) -> FloatArray:
     return load_copy(Path(folder)).background()
 
 
-def version_decision(version: ModelVersion) -> DecisionModel:
+def version_decision(version: InstalledModel) -> DecisionModel:
     """What was fitted to the descriptors of this version; the bundled one where its folder holds none."""
     path = Path(version.folder) / DECISION_FILE.name
     return _decision(path) if version.folder and path.is_file() else bundled_decision()
@@ -64,17 +61,17 @@ def _decision(path: Path) -> DecisionModel:
     return DecisionModel.load(path)
 
 
-def store_clips(index: PgVectorIndex, video: Video, version: ModelVersion, result: Indexed) -> None:
+def store_clips(index: VectorIndex, video: LibraryVideo, version: InstalledModel, result: Indexed) -> None:
     rows = [(i, w.start, w.end, vector) for i, (w, vector) in enumerate(result.clips)]
     index.upsert("clip", video.id, version.id, rows)
 
 
-def fingerprint_file(video: Video, version_id: UUID) -> Path:
+def fingerprint_file(video: LibraryVideo, version_id: UUID) -> Path:
     """What the index does not hold of a video's fingerprint: PDQ hashes and the looks that only ask."""
     return video.folder / f"fingerprint_{version_id}.npz"
 
 
-def store_fingerprint(index: PgVectorIndex, video: Video, version: ModelVersion, found: Descriptors) -> None:
+def store_fingerprint(index: VectorIndex, video: LibraryVideo, version: InstalledModel, found: Descriptors) -> None:
     """Whole frames and regions go into the index, in the caller's transaction; the rest goes beside the video."""
     rows: list[Row] = [
         (i, time, informative, vector, 0)
@@ -90,7 +87,7 @@ def store_fingerprint(index: PgVectorIndex, video: Video, version: ModelVersion,
 
 
 def stored_fingerprint(
-    index: PgVectorIndex, video: Video, version: ModelVersion, *, asking: bool
+    index: VectorIndex, video: LibraryVideo, version: InstalledModel, *, asking: bool
 ) -> Descriptors | None:
     """What was stored of a library video, or None when it has no vectors of this version.
 
