@@ -17,10 +17,11 @@ from typing import Any
 
 import torch
 
-from worker.alignment import DEFAULT_ALIGNER, Descriptors, match_pair
+from worker.alignment import DEFAULT_ALIGNER, match_pair
 from worker.alignment.decision import features
 from worker.embedders.copies.descriptor import CopyDescriptor
 from worker.indexing.fingerprints import fingerprint
+from worker.types import Descriptors
 
 NEITHER = {"intro"}
 

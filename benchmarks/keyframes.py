@@ -27,14 +27,15 @@ from PIL import Image
 
 import worker.detection  # noqa: F401  makes the learned aligners known
 from benchmarks.copy_descriptor import EDITS, SUFFIXES, family
-from worker.alignment import AlignerConfig, Descriptors, SimilarityMatrix, get_aligner
+from worker.alignment import AlignerConfig, SimilarityMatrix, get_aligner
 from worker.alignment.sparse import expand
-from worker.detection.coverage import local_maxima, pooled, spans_of, thinned
+from worker.detection.coverage import pooled, spans_of
 from worker.detection.keyframes import KeyframeSelector, budget
 from worker.embedders.copies.borders import NO_BORDERS
 from worker.embedders.copies.descriptor import WEIGHTS, CopyDescriptor
 from worker.embedders.copies.quality import frame_quality, informative_frames
 from worker.evaluation.copies import Box, vcsl_scores
+from worker.types import Descriptors
 
 Rng = np.random.Generator
 Times = NDArray[np.float64]
@@ -208,6 +209,25 @@ def choices(selector: KeyframeSelector) -> dict[str, Choice]:
         "local maxima, as many": lambda d: local_maxima(d.vectors, same_number(d)),
         "local maxima, all": lambda d: local_maxima(d.vectors),
     }
+
+
+def thinned(count: int, most: int) -> NDArray[np.int64]:
+    """Baseline: ``most`` of ``count`` rows at even distances."""
+    most = min(most, count)
+    return np.unique(((np.arange(most) + 0.5) * count / most).astype(np.int64))
+
+
+def local_maxima(vectors: NDArray[np.float32], most: int | None = None) -> NDArray[np.int64]:
+    """Baseline (arXiv 2501.11171): frames where the difference to the one before peaks; the ``most`` highest."""
+    if len(vectors) < 3:
+        return np.arange(len(vectors))
+    change = np.r_[0.0, 1 - np.einsum("nd,nd->n", vectors[:-1], vectors[1:]), 0.0]
+    peaks = np.flatnonzero((change[1:-1] >= change[:-2]) & (change[1:-1] > change[2:])) + 1
+    if not len(peaks):
+        return np.array([len(vectors) // 2])
+    if most is not None and len(peaks) > most:
+        peaks = np.sort(peaks[np.argsort(-change[peaks], kind="stable")[:most]])
+    return peaks
 
 
 def keep(d: Descriptors, rows: NDArray[np.int64] | None, *, pool: bool) -> Descriptors:

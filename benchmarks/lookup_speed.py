@@ -96,7 +96,7 @@ def _kept() -> tuple[ModelVersion, list[UUID], dict[str, float]]:
 
 def _query(vectors: np.ndarray, rng: np.random.Generator) -> Any:
     """A minute of stored footage, roughened, in all looks: only the whole one is a copy."""
-    from worker.alignment import Descriptors, View
+    from worker.types import Descriptors, View
 
     start = int(rng.integers(0, len(vectors) - QUERY_SECONDS))
     whole = _unit(vectors[start : start + QUERY_SECONDS] + 0.03 * rng.standard_normal((QUERY_SECONDS, DIM)))

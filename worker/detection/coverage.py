@@ -176,22 +176,3 @@ def pooled(
         if length > 1e-6:
             kept[place] = total / length
     return kept
-
-
-def thinned(count: int, most: int) -> Indices:
-    """Baseline: ``most`` of ``count`` rows at even distances."""
-    most = min(most, count)
-    return np.unique(((np.arange(most) + 0.5) * count / most).astype(np.int64))
-
-
-def local_maxima(vectors: FloatArray, most: int | None = None) -> Indices:
-    """Baseline (arXiv 2501.11171): frames where the difference to the one before peaks; the ``most`` highest."""
-    if len(vectors) < 3:
-        return np.arange(len(vectors))
-    change = np.r_[0.0, 1 - np.einsum("nd,nd->n", vectors[:-1], vectors[1:]), 0.0]
-    peaks = np.flatnonzero((change[1:-1] >= change[:-2]) & (change[1:-1] > change[2:])) + 1
-    if not len(peaks):
-        return np.array([len(vectors) // 2])
-    if most is not None and len(peaks) > most:
-        peaks = np.sort(peaks[np.argsort(-change[peaks], kind="stable")[:most]])
-    return peaks

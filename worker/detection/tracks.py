@@ -7,7 +7,7 @@ handful of numpy operations over all places; what is kept for the way back is on
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -37,6 +37,10 @@ class PathCosts:
     speed: float = 0.05  # for each query step's length that the reference runs ahead or stays behind
     worst: float = -0.3  # what one second that does not match can cost
     gate: float = 0.8
+
+    def scaled(self, share: float) -> PathCosts:
+        """With that share of the costs of enter, jump and switch."""
+        return replace(self, enter=self.enter * share, jump=self.jump * share, switch=self.switch * share)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,9 +165,8 @@ def _best_places(score: FloatArray, tracks: Tracks) -> tuple[FloatArray, Indices
 
 
 def _advance(
-    score: FloatArray, nothing: float, costs: PathCosts, keep: float, passing: FloatArray, tracks: Tracks,
-    memory: _Memory, row: int,
-) -> tuple[FloatArray, float]:  # fmt: skip
+    score: FloatArray, nothing: float, costs: PathCosts, passing: FloatArray, tracks: Tracks, memory: _Memory, row: int
+) -> tuple[FloatArray, float]:
     """Scores of all places and of "none" one row on, before what that row itself gains; moves go to ``memory``."""
     size = len(score)
     value, moves = score - passing[0], np.zeros(size, np.uint8)
@@ -173,9 +176,9 @@ def _advance(
         np.copyto(value[k:], reached, where=better)
         moves[k:][better] = k
     best, places = _best_places(score, tracks)
-    jump = (best - np.float32(costs.jump * keep))[tracks.video]
+    jump = (best - np.float32(costs.jump))[tracks.video]
     top = int(places[best.argmax()])
-    switched, entered = float(score[top]) - costs.switch * keep, nothing - costs.enter * keep
+    switched, entered = float(score[top]) - costs.switch, nothing - costs.enter
     outside = max(switched, entered)
     memory.jumps[row], memory.outside[row] = places, top if switched >= entered else NONE
     memory.leaving[row] = top if float(score[top]) > nothing else NONE
@@ -235,9 +238,8 @@ def best_path(
             score = gain - np.float32(costs.enter * (1.0 - costs.gate))
             memory.moves[0], memory.outside[0], memory.leaving[0] = _OUTSIDE, NONE, NONE
         else:
-            score, nothing = _advance(
-                score, nothing, costs, float(keep[number]), passing(float(steps[number])), tracks, memory, row
-            )
+            here = costs.scaled(float(keep[number]))
+            score, nothing = _advance(score, nothing, here, passing(float(steps[number])), tracks, memory, row)
             score += gain
         if row + 1 == piece or number + 1 == count:
             top = int(score.argmax())

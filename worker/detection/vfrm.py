@@ -126,14 +126,13 @@ def label_sequence(
     informative: NDArray[np.bool_] | None = None,
     transition: Transition | None = None,
     config: AlignerConfig | None = None,
-    costs: PathCosts | None = None,
 ) -> SequenceLabels:
     """Label every frame of a query, (N, D) unit rows, with a reference, name -> (M, D) unit rows, and a time in it.
 
     Times default to one frame a second. ``informative`` (N,) is False for frames that say nothing; they go with their
     neighbours. ``transition`` gives the (N,) probabilities of a change of source (TransitionClassifier).
     """
-    config, costs = config or AlignerConfig(), costs or PathCosts()
+    config, costs = config or AlignerConfig(), PathCosts()
     names = [name for name, vectors in references.items() if len(vectors)]
     times = np.arange(len(query), dtype=np.float64) if query_times is None else query_times
     mask = np.ones(len(query), np.bool_) if informative is None else informative

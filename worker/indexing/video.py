@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 
-from worker.alignment import Descriptors
 from worker.embedders.base import Embedder
 from worker.embedders.copies.descriptor import CopyDescriptor
 from worker.embedders.copies.quality import frame_quality
@@ -20,7 +19,7 @@ from worker.indexing.windows import ClipWindower
 from worker.media.decode.stream import FrameStream, open_frames
 from worker.media.derived.pictures import StoryboardWriter, write_poster, write_thumbnail
 from worker.media.errors import MediaError
-from worker.types import ByteImage, ClipWindow, FloatArray, ProbeFacts, SampledFrame, Shot, SubtitleCue
+from worker.types import ByteImage, ClipWindow, Descriptors, FloatArray, ProbeFacts, SampledFrame, Shot, SubtitleCue
 
 BATCH = 32
 

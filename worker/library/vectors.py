@@ -9,7 +9,7 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.alignment import Descriptors, View, with_penalties
+from worker.alignment import with_penalties
 from worker.alignment.decision import DECISION_FILE, DecisionModel, bundled_decision
 from worker.embedders.base import Embedder, EmbedderError
 from worker.embedders.copies.descriptor import CopyDescriptor
@@ -17,7 +17,7 @@ from worker.embedders.copies.looks_file import read_looks, write_looks
 from worker.embedders.registry import COPY_WEIGHTS, load_copy, load_semantic
 from worker.indexing.video import Indexed
 from worker.library.stored import InstalledModel, LibraryVideo, Row, StoredFrames, VectorIndex
-from worker.types import FloatArray
+from worker.types import Descriptors, FloatArray, View
 
 
 def _same_weights(version: InstalledModel, found: str) -> None:

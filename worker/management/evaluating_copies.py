@@ -14,7 +14,7 @@ from django.core.management.base import CommandError, CommandParser, OutputWrapp
 if TYPE_CHECKING:  # these load torch, which `manage.py help` does not need
     from worker.embedders.copies.descriptor import CopyDescriptor
     from worker.evaluation.copy_manifest import ManifestFault
-    from worker.management.measure_copies import Measured, Unreadable
+    from worker.management.measure_copies import CopyFigures, Unreadable
 
 DRAW_SECONDS = 0.2
 LISTED = 50  # problems on stderr; JSON has them all
@@ -121,7 +121,7 @@ def _progress(err: OutputWrapper) -> tuple[Callable[[str, float], None], Callabl
     return draw, clear
 
 
-def _as_json(measured: Measured, aligner: str, sampling: str, copy: CopyDescriptor) -> dict[str, Any]:
+def _as_json(measured: CopyFigures, aligner: str, sampling: str, copy: CopyDescriptor) -> dict[str, Any]:
     found = measured.as_dict()
     found["aligner"], found["sampling"] = aligner, sampling
     found["descriptor"] = {"revision": copy.spec.revision, "weights_sha256": copy.spec.weights_sha256}
@@ -139,7 +139,7 @@ def _number(value: float | None, digits: int, unit: str) -> str:
     return "-" if value is None else f"{value:,.{digits}f} {unit}"
 
 
-def as_table(measured: Measured, aligner: str, sampling: str) -> str:
+def as_table(measured: CopyFigures, aligner: str, sampling: str) -> str:
     """For people: the figures of the whole, then one line an edit."""
     report = measured.report
     precision, recall, f1 = report.vcsl

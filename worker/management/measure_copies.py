@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from worker.alignment import Aligner, DecisionModel, Descriptors, match_pair
+from worker.alignment import Aligner, DecisionModel, match_pair
 from worker.embedders.copies.descriptor import CopyDescriptor
 from worker.evaluation.copy_manifest import (
     CopyManifest,
@@ -30,6 +30,7 @@ from worker.evaluation.copy_report import (
 )
 from worker.indexing.fingerprints import fingerprint
 from worker.media.errors import MediaError
+from worker.types import Descriptors
 
 SECONDS_IN_HOUR = 3600.0
 HALF_BYTES = 2  # a halfvec component
@@ -50,7 +51,7 @@ class Unreadable:
 
 
 @dataclass(slots=True)
-class Measured:
+class CopyFigures:
     """What a run gave. Times are wall seconds on this machine."""
 
     report: CopyReport
@@ -170,7 +171,7 @@ def measure_copies(
     sampling: str = "uniform",
     decision: DecisionModel | None = None,
     on_progress: Progress = lambda name, share: None,
-) -> Measured:
+) -> CopyFigures:
     """Every query against every reference. Holds the references' descriptors in memory, one query at a time.
 
     Raises CopyManifestError for spans outside their videos (of references before any query is read), ValueError for
@@ -188,7 +189,7 @@ def measure_copies(
     kept = run.references.values()
     videos = len(kept) + run.queries_done
     hours = sum(d.duration for d in kept) / SECONDS_IN_HOUR
-    return Measured(
+    return CopyFigures(
         report,
         run.predictions,
         run.unreadable,

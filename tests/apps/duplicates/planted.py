@@ -8,9 +8,9 @@ from apps.embeddings.models import ModelVersion
 from apps.embeddings.vector_index import PgVectorIndex
 from apps.videos.models import Video
 from tests.apps.duplicates.rows import make_video
-from worker.alignment import Descriptors, View
 from worker.embedders.copies.looks_file import write_looks
 from worker.library.vectors import fingerprint_file
+from worker.types import Descriptors, View
 
 DIM = 128
 

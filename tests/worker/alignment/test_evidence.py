@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.worker.alignment.planting import Footage, edited
-from worker.alignment import Descriptors, View, unit
+from worker.alignment import unit
 from worker.alignment.evidence import HASH_DISTANCE, HASH_SECONDS, LEAST_ROWS, labelled
 from worker.alignment.readings import Reading
-from worker.types import FloatArray, Segment
+from worker.types import Descriptors, FloatArray, Segment, View
 
 
 def video(vectors: FloatArray, times: np.ndarray | None = None, hashes: np.ndarray | None = None) -> Descriptors:

@@ -11,19 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.worker.alignment.planting import Footage, edited
-from worker.alignment import (
-    DecisionModel,
-    Descriptors,
-    Verdict,
-    View,
-    background_penalty,
-    decide,
-    match_pair,
-    swap_pair,
-    swap_verdict,
-)
+from worker.alignment import DecisionModel, Verdict, background_penalty, decide, match_pair, swap_pair, swap_verdict
 from worker.alignment.decision import covered_seconds, union
-from worker.types import FloatArray, Segment
+from worker.types import Descriptors, FloatArray, Segment, View
 
 
 def video(vectors: FloatArray, mirrored: FloatArray | None = None) -> Descriptors:

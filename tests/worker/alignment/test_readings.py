@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from tests.worker.alignment.planting import Footage
-from worker.alignment import AlignerConfig, Descriptors, HoughAligner, View, match_pair, unit
+from worker.alignment import AlignerConfig, HoughAligner, match_pair, unit
 from worker.alignment import readings as module
 from worker.alignment.readings import Reading, look_scores, reading_matrix, readings
-from worker.types import FloatArray
+from worker.types import Descriptors, FloatArray, View
 
 
 def video(vectors: FloatArray, *views: View) -> Descriptors:

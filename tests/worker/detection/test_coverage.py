@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.worker.alignment.planting import Footage
 from worker.alignment import unit
 from worker.alignment.sparse import JOINED_SIMILARITY
-from worker.detection.coverage import best_frames, dwell, local_maxima, pooled, rebuild_costs, spans_of, thinned
+from worker.detection.coverage import best_frames, dwell, pooled, rebuild_costs, spans_of
 from worker.detection.keyframes import LEAST_KEPT, KeyframeNet, KeyframeSelector
 from worker.types import FloatArray
 
@@ -117,14 +117,6 @@ def test_dark_stretches_between_shots_belong_to_no_key_frame() -> None:
     spans = spans_of(rows, times, vectors, 40.0, informative)
     assert not any(start < 19.5 < end for start, end in spans)
     assert spans[:, 1].max() == 40.0
-
-
-def test_baselines_keep_the_number_that_was_asked_for() -> None:
-    vectors, _ = video(3, 60, 0.3, cuts=5)
-    assert len(thinned(60, 9)) == 9
-    assert len(thinned(4, 9)) == 4
-    assert len(local_maxima(vectors, 5)) <= 5
-    assert len(local_maxima(vectors)) >= 5
 
 
 def test_the_pooled_vector_resembles_its_span_at_least_as_much_as_the_frame_itself() -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from worker.alignment import AlignerConfig, Descriptors, SimilarityMatrix, get_aligner, unit
+from worker.alignment import AlignerConfig, SimilarityMatrix, get_aligner, unit
 from worker.alignment.sparse import expand
 from worker.detection.coverage import best_frames, spans_of
-from worker.types import FloatArray, View
+from worker.types import Descriptors, FloatArray, View
 
 
 def moving_video(seed: int, shots: int = 10, seconds: int = 16) -> FloatArray:

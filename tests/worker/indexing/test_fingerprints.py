@@ -9,13 +9,13 @@ import pytest
 import torch
 
 from tests.worker.alignment.planting import Footage
-from worker.alignment import Descriptors, View, background_penalty, match_pair, unit, with_penalties
+from worker.alignment import background_penalty, match_pair, unit, with_penalties
 from worker.detection.keyframes import budget
 from worker.embedders.copies.descriptor import CopyDescriptor, CopyNet
 from worker.embedders.copies.quality import frame_quality
 from worker.indexing.fingerprints import BATCH, Fingerprinter, fingerprint, key_frames
 from worker.pretraining.copies.release import release
-from worker.types import FloatArray, SampledFrame
+from worker.types import Descriptors, FloatArray, SampledFrame, View
 
 
 @pytest.fixture(scope="module")

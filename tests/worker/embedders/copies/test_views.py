@@ -5,13 +5,13 @@ import pytest
 import torch
 from PIL import Image
 
-from worker.alignment import Descriptors, View, with_penalties
+from worker.alignment import with_penalties
 from worker.embedders.copies.descriptor import CopyDescriptor, CopyNet
 from worker.embedders.copies.looks_file import NOTHING, read_looks, write_looks
 from worker.embedders.copies.regions import find_regions
 from worker.embedders.copies.views import PARTS, THIN_ROWS, CopyViews
 from worker.pretraining.copies.release import release
-from worker.types import box_overlap
+from worker.types import Descriptors, View, box_overlap
 
 
 @pytest.fixture(scope="module")
