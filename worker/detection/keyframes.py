@@ -14,16 +14,15 @@ Scores and choices are made on all sampled frames, which are denser than one a s
 
 from __future__ import annotations
 
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from worker.detection.bundled import bundled_net
 from worker.detection.coverage import best_frames, pooled, spans_of
 from worker.types import FloatArray
 
@@ -84,14 +83,6 @@ class KeyframeNet(nn.Module):
         return self.head(x)[:, 0]
 
 
-@lru_cache(maxsize=4)
-def load_net(weights: Path, modified: float) -> KeyframeNet:
-    """The trained network, read once per file and ``modified`` time."""
-    net = KeyframeNet()
-    net.load_state_dict(load_file(weights))
-    return net.eval().requires_grad_(False)
-
-
 class KeyframeSelector:
     """Needs ``models/keyframes``; ``learned=False`` rates all frames alike and needs no weights."""
 
@@ -102,12 +93,7 @@ class KeyframeSelector:
     def net(self) -> KeyframeNet:
         if self._given is not None:
             return self._given
-        if not self.weights.is_file():
-            raise FileNotFoundError(
-                f"The key-frame selector's weights are missing: {self.weights}. They are part of the repository; "
-                "run `git checkout -- models/keyframes` to get them back."
-            )
-        return load_net(self.weights, self.weights.stat().st_mtime)
+        return bundled_net(KeyframeNet, self.weights, name="key-frame selector", folder="models/keyframes")
 
     def scores(self, vectors: FloatArray, times: Times) -> FloatArray:
         """(N, D) unit rows and (N,) ascending seconds of informative frames -> (N,) in 0..1."""

@@ -7,19 +7,18 @@ frame, which gives the direction, boundaries below a cell, and the evidence that
 
 from __future__ import annotations
 
-from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from worker.alignment.base import AlignerConfig, SimilarityMatrix
 from worker.alignment.lines import Line, Run, gain_of, measure, nearest_columns, refine
 from worker.alignment.selection import Shortlist
+from worker.detection.bundled import bundled_net
 from worker.detection.raster import CHANNELS, Patch, draw, patches
 from worker.types import Box, FloatArray, Segment, box_overlap
 
@@ -111,14 +110,6 @@ def _box(seconds: Seconds) -> Box:
     return seconds[0], seconds[2], seconds[1], seconds[3]
 
 
-@lru_cache(maxsize=4)
-def load_net(weights: Path, modified: float) -> SpdNet:
-    """The trained detector, read once per file and ``modified`` time."""
-    net = SpdNet()
-    net.load_state_dict(load_file(weights))
-    return net.eval().requires_grad_(False)
-
-
 class SpdAligner:
     """Finds segments as a detector finds objects. Needs ``models/spd``; raises FileNotFoundError without it."""
 
@@ -129,12 +120,7 @@ class SpdAligner:
     def net(self) -> SpdNet:
         if self._given is not None:
             return self._given
-        if not self.weights.is_file():
-            raise FileNotFoundError(
-                f"The segment detector's weights are missing: {self.weights}. They are part of the repository; "
-                "run `git checkout -- models/spd` to get them back."
-            )
-        return load_net(self.weights, self.weights.stat().st_mtime)
+        return bundled_net(SpdNet, self.weights, name="segment detector", folder="models/spd")
 
     def boxes(self, similarity: SimilarityMatrix) -> Boxes:
         """What the detector says, in seconds, after suppression over all patches; no look at single frames yet."""
