@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from django.db import transaction
 
@@ -19,9 +18,9 @@ from apps.training.job_kinds import DATASET
 from apps.training.models import MANIFEST, Dataset
 from worker.tasks.running import JobFailed, RunningJob, task
 from worker.training.data.manifest import Item, ManifestError, Problem, read_manifest, require_trainable, write_manifest
+from worker.training.data.sent_files import Line, csv_lines, json_lines
 from worker.training.data.splits import frozen_splits, source_numbers
 
-Line = dict[str, Any]
 NOTHING = {
     Dataset.Source.LIBRARY: "No ready video has a text that names what it shows. Give videos titles or descriptions.",
     Dataset.Source.FEEDBACK: "Nobody has chosen a moment with the thumbs yet, or as many were refused as chosen.",
@@ -37,9 +36,9 @@ def dataset(job: RunningJob) -> None:
     job.progress("gathering", 0.05)
     gathered = dataset.folder / "gathered.jsonl"
     refused: list[Problem] = []
-    written = _write_lines(_gathered(dataset, refused), gathered, job)
-    job.progress("checking", 0.5)
     try:
+        written = _write_lines(_gathered(dataset, refused), gathered, job)
+        job.progress("checking", 0.5)
         if not written and not refused:
             raise ManifestError("empty_data", NOTHING.get(Dataset.Source(dataset.source), "The file holds no item."))
         items, problems = read_manifest(gathered) if written else ([], [])
@@ -93,54 +92,8 @@ def _gathered(dataset: Dataset, refused: list[Problem]) -> Iterator[Line | None]
     source = dataset.folder / str(dataset.options.get("file", ""))
     if not source.is_file():
         raise JobFailed("missing", "The file that was sent is not kept any more. Make the dataset again.")
-    lines = _csv_lines(source) if dataset.source == Dataset.Source.CSV else _json_lines(source)
+    lines = csv_lines(source, csv_dialect) if dataset.source == Dataset.Source.CSV else json_lines(source)
     return _resolved(lines, References(any_path=bool(dataset.options.get("any_path"))), refused)
-
-
-def _json_lines(path: Path) -> Iterator[Line | str]:
-    """Objects, and the text of lines that are none: the manifest's own reader says what is wrong with them."""
-    with path.open(encoding="utf-8") as file:
-        for text in file:
-            try:
-                value = json.loads(text)
-            except (ValueError, RecursionError):
-                value = text
-            yield value if isinstance(value, dict) else text.rstrip("\n")
-
-
-def _rows(file: TextIO, dialect: type[csv.Dialect]) -> Iterator[dict[Any, Any]]:
-    rows = csv.DictReader(file, dialect=dialect)
-    try:
-        yield from rows
-    except csv.Error as error:  # most often a quotation mark that is never closed
-        raise JobFailed(
-            "schema", f"Line {rows.line_num} of the table cannot be read ({error}). Look for a quotation mark too many."
-        ) from error
-
-
-def _csv_lines(path: Path) -> Iterator[Line | str]:
-    """Rows of one video are one line; the columns are video, caption(s), id, group and weight."""
-    with path.open(encoding="utf-8", newline="") as file:
-        dialect = csv_dialect(file.readline())
-        file.seek(0)
-        found: dict[tuple[str, str], Line] = {}  # one id with two videos stays two lines: the reader says "duplicate"
-        for row in _rows(file, dialect):
-            values = {(name or "").strip().lower(): (text or "").strip() for name, text in row.items() if name}
-            caption, video = values.get("caption") or values.get("captions", ""), values.get("video", "")
-            line = found.setdefault(
-                (values.get("id") or video or f"row {len(found) + 1}", video),
-                {"id": values.get("id") or video, "video": video, "captions": []},
-            )
-            if caption and caption not in line["captions"]:
-                line["captions"].append(caption)
-            if values.get("group"):
-                line["group"] = values["group"]
-            try:
-                if values.get("weight"):
-                    line["weight"] = float(values["weight"])
-            except ValueError:
-                line["weight"] = values["weight"]  # the manifest's reader names it
-    yield from found.values()
 
 
 def _resolved(lines: Iterable[Line | str], references: References, refused: list[Problem]) -> Iterator[Any]:
