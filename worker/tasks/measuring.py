@@ -34,7 +34,9 @@ Report = Callable[[float], None]
 StopAsked = Callable[[], bool]
 
 
-def measure(training: TrainingRun, candidate: Side, active: Side, *, progress: Report, stopped: StopAsked) -> Comparison:
+def measure(
+    training: TrainingRun, candidate: Side, active: Side, *, progress: Report, stopped: StopAsked
+) -> Comparison:
     """Raises JobFailed when the data changed, Interrupted when ``stopped`` says so."""
     held_out = _read(training.dataset.held_out_path, training.dataset.held_out_sha256)
     frames = int(training.recipe.get("frames", 12))
