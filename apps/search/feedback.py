@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 from uuid import UUID
 
+from django.contrib.auth.models import User
 from django.core.cache import cache
 
 from apps.core.exceptions import InvalidInput, NotFound, VSearchError
@@ -25,7 +25,7 @@ class TooMany(VSearchError):
 
 
 def feedback_record(
-    *, query: str, video_id: UUID, start: float, end: float, kind: str, user: Any, address: str = ""
+    *, query: str, video_id: UUID, start: float, end: float, kind: str, user: User | None, address: str = ""
 ) -> Feedback:
     """A click or a thumb. A second thumb of a person on the same moment replaces the first.
 
@@ -38,16 +38,15 @@ def feedback_record(
         raise InvalidInput(f"kind is one of {', '.join(Feedback.Kind.values)}.", field="kind")
     if not (math.isfinite(start) and math.isfinite(end) and 0 <= start < end):
         raise InvalidInput("start and end are seconds, and start comes first.", field="start")
-    person = user if user is not None and user.is_authenticated else None
-    _throttle(f"user-{person.pk}" if person is not None else f"address-{address}")
+    _throttle(f"user-{user.pk}" if user is not None else f"address-{address}")
     if not Video.objects.filter(id=video_id, state=Video.State.READY).exists():
         raise NotFound("There is no such video. It may have been deleted.", field="video")
     moment = {"query": query, "video_id": video_id, "start": start, "end": end}
-    if kind != Feedback.Kind.CLICK and person is not None:
+    if kind != Feedback.Kind.CLICK and user is not None:
         thumbs = [Feedback.Kind.THUMB_UP, Feedback.Kind.THUMB_DOWN]
-        Feedback.objects.filter(user=person, kind__in=thumbs, **moment).delete()
+        Feedback.objects.filter(user=user, kind__in=thumbs, **moment).delete()
     version = model_version_serving(ModelVersion.Role.SEMANTIC)
-    return Feedback.objects.create(kind=kind, user=person, model_version=version, **moment)
+    return Feedback.objects.create(kind=kind, user=user, model_version=version, **moment)
 
 
 def _throttle(who: str) -> None:

@@ -10,6 +10,7 @@ from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
+from apps.accounts.people import signed_in
 from apps.accounts.permissions import look_required
 from apps.core.exceptions import InvalidInput, VSearchError
 from apps.search.feedback import feedback_record
@@ -25,8 +26,9 @@ def feedback(request: HttpRequest) -> HttpResponse:
     problem, status, kind = "", 200, request.POST.get("kind", "")
     try:
         feedback_record(
-            query=request.POST.get("query", ""), video_id=_id(request), start=_number(request, "start"),
-            end=_number(request, "end"), kind=kind, user=request.user, address=request.META.get("REMOTE_ADDR", ""),
+            query=request.POST.get("query", ""), video_id=_id(request), kind=kind,
+            start=_number(request, "start"), end=_number(request, "end"),
+            user=signed_in(request), address=request.META.get("REMOTE_ADDR", ""),
         )  # fmt: skip
     except VSearchError as error:
         problem, status = error.message, error.status
