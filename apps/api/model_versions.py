@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from django.urls import reverse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import generics, serializers
@@ -188,8 +189,8 @@ def _place(place: Place) -> dict[str, Any]:
         "rank": place.rank,
         "moved": place.moved,
         "video": {"id": str(place.video.id), "title": place.video.title},
-        "start": place.start,
-        "end": place.end,
-        "thumbnail_url": place.thumbnail_url,
-        "play_url": place.play_url,
+        "start": place.moment.start,
+        "end": place.moment.end,
+        "thumbnail_url": place.moment.thumbnail_url,
+        "play_url": f"{reverse('videos:detail', args=[place.video.id])}?t={place.moment.start:.2f}",
     }

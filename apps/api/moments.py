@@ -13,11 +13,11 @@ from rest_framework.throttling import ScopedRateThrottle
 from rest_framework.views import APIView
 
 from apps.core.exceptions import Conflict
-from apps.search.moments import moments_in
+from apps.search.moments import Moment
 from apps.search.query import parse_query
-from apps.search.ranking import Moment
+from apps.search.retrieval import moments_in
 from apps.videos.models import Video
-from apps.videos.selectors import thumbnail_url, video_get
+from apps.videos.selectors import video_get
 
 
 class MomentSerializer(serializers.Serializer[Moment]):
@@ -46,18 +46,17 @@ class VideoMomentsView(APIView):
         if video.state != Video.State.READY:
             raise Conflict(f"This video cannot be searched yet: it is {video.get_state_display()}.")
         query = parse_query(request.query_params.get("q", ""))
-        moments = moments_in(video, query)
         address = reverse("videos:detail", args=[video.id])
         shown = [
             {
-                "rank": rank,
+                "rank": moment.rank,
                 "start": round(moment.start, 3),
                 "end": round(moment.end, 3),
-                "score": round(moment.cosine if moment.cosine is not None else moment.text_rank or 0.0, 4),
+                "score": round(moment.score, 4),
                 "matched": moment.matched,
-                "thumbnail_url": thumbnail_url(video, moment.start, moment.end),
+                "thumbnail_url": moment.thumbnail_url,
                 "play_url": f"{address}?t={moment.start:.2f}",
             }
-            for rank, moment in enumerate(moments, start=1)
+            for moment in moments_in(video, query)
         ]
         return Response({"moments": shown, "warnings": list(query.warnings)})

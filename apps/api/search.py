@@ -13,10 +13,9 @@ from rest_framework.response import Response
 from rest_framework.throttling import ScopedRateThrottle
 from rest_framework.views import APIView
 
-from apps.accounts.people import signed_in
 from apps.core.exceptions import InvalidInput
 from apps.search.answers import answer_as_dict
-from apps.search.filters import filters_from
+from apps.search.filters import filters_from, seconds_from
 from apps.search.searching import DEFAULT_LIMIT, MAX_LIMIT, search_moments, search_similar
 
 PAGE = [
@@ -56,7 +55,6 @@ class SearchView(APIView):
             limit=_limit(given),
             cursor=_text(given, "cursor") or None,
             filters=filters_from(given),
-            user=signed_in(request),
         )
         return Response(answer_as_dict(answer))
 
@@ -75,7 +73,7 @@ class SimilarView(APIView):
         given = request.query_params
         answer = search_similar(
             video_id=video_id,
-            time_seconds=_seconds(given),
+            time_seconds=seconds_from(given, "t", example="12.5") or 0.0,
             limit=_limit(given),
             cursor=_text(given, "cursor") or None,
         )
@@ -97,13 +95,3 @@ def _limit(given: Mapping[str, Any]) -> int:
     if isinstance(raw, bool) or not (digits.isascii() and digits.isdigit() and len(digits) <= 9):
         raise InvalidInput(f"limit is a number from 1 to {MAX_LIMIT}.", field="limit")
     return int(digits)
-
-
-def _seconds(given: Mapping[str, Any]) -> float:
-    try:
-        value = float(given.get("t") or 0.0)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < 1e9:
-        raise InvalidInput("t is a number of seconds, for example 12.5.", field="t")
-    return value

@@ -5,30 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.db.models import Count, Q
+
+from apps.embeddings.models import ModelVersion
+from apps.search.moments import Moment
 from apps.videos.models import Video
-
-
-@dataclass(frozen=True, slots=True)
-class MomentCard:
-    """``score``: cosine of the picture; for a moment found by words only, their text rank (0..1). Compares only
-    within one answer. ``relative``: 0..1, for a bar. ``weak``: below the line of this answer."""
-
-    rank: int
-    start: float
-    end: float
-    score: float
-    matched: tuple[str, ...]
-    relative: float
-    weak: bool
-    thumbnail_url: str
-    play_url: str
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
     rank: int
     video: Video
-    moments: tuple[MomentCard, ...]
+    moments: list[Moment]
 
     @property
     def weak(self) -> bool:
@@ -42,11 +30,27 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class IndexState:
-    """``model_version`` is "" while no model serves. ``searchable`` and ``pending`` count videos."""
+    """``model_version`` is "" while no model is in use. ``searchable`` and ``pending`` count videos."""
 
     model_version: str
     searchable: int
     pending: int
+
+    @property
+    def warnings(self) -> list[str]:
+        if not self.pending:
+            return []
+        total = self.searchable + self.pending
+        return [f"{self.pending} of {total} videos are still being indexed and cannot be found yet."]
+
+
+def index_state(version: ModelVersion | None) -> IndexState:
+    """One query."""
+    pending = Q(state__in=[Video.State.UPLOADED, Video.State.PROBED])
+    counts = Video.objects.aggregate(
+        searchable=Count("id", filter=Q(state=Video.State.READY)), pending=Count("id", filter=pending)
+    )
+    return IndexState(str(version) if version else "", counts["searchable"], counts["pending"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,6 @@ class SearchAnswer:
     next_cursor: str | None = None
     warnings: tuple[str, ...] = ()
     took_ms: int = 0
-    query: str = ""
     # Filter name -> videos that it removed; filled when a search with filters found nothing.
     removed_by: dict[str, int] = field(default_factory=dict)
 

@@ -1,32 +1,67 @@
-"""Where in one video something is seen or said: for the timeline of the player and the API."""
+"""A moment, from the hit to the page: the only type that search passes on."""
 
 from __future__ import annotations
 
-from apps.embeddings.models import ModelVersion
-from apps.embeddings.selectors import model_version_serving
-from apps.embeddings.text_encoder import encode_query
-from apps.embeddings.vector_index import PgVectorIndex
-from apps.search.query import ParsedQuery
-from apps.search.ranking import VISUAL, Found, Moment, rank_videos
-from apps.search.words import text_hits
-from apps.videos.models import Video
+from dataclasses import dataclass
+from uuid import UUID
 
-DEPTH = 50
+from django.urls import reverse
+
+from apps.videos.selectors import thumbnail_url
+
+VISUAL = "visual"
+TOUCHING_SECONDS = 0.05  # spans that share no more than this do not overlap: rounding of neighbouring clips
 
 
-def moments_in(video: Video, query: ParsedQuery) -> list[Moment]:
-    """The best five moments, best first, none overlapping another; empty for an empty query.
+@dataclass(slots=True)
+class Moment:
+    """A span of a video that answers a query.
 
-    Unavailable when the text encoder is down."""
-    if query.empty:
-        return []
-    here = {video.id}
-    visual: list[Found] = []
-    version = model_version_serving(ModelVersion.Role.SEMANTIC)
-    if version is not None and query.text:
-        vectors = encode_query(version, [query.text])
-        (hits,) = PgVectorIndex().search("clip", version.id, vectors, DEPTH, video_ids=here)
-        visual = [Found(hit.video_id, hit.start, hit.end, VISUAL, hit.score) for hit in hits]
-    words = text_hits(text=query.text, phrases=query.phrases, video_ids=here, exclude=(), limit=DEPTH)
-    ranked = rank_videos(visual, words)
-    return ranked[0].moments if ranked else []
+    A hit is a moment that was found in one way; ranking joins hits of the same place. ``matched``: visual, title,
+    description, subtitle. ``rank``: 1 is the best of its video. ``relative`` and ``weak`` are set by the Scale of an
+    answer: 0..1, for a bar, and below the line.
+    """
+
+    video_id: UUID
+    start: float
+    end: float
+    matched: tuple[str, ...]
+    cosine: float | None = None  # of the picture, when it was found by its picture
+    text_rank: float | None = None  # 0..1, of the words, when it was found by words
+    weight: float = 0.0  # of its hits, by their places
+    rank: int = 0
+    relative: float = 0.0
+    weak: bool = False
+
+    @property
+    def score(self) -> float:
+        """Cosine of the picture; for a moment found by words only, their text rank. Compares only within one answer."""
+        return self.cosine if self.cosine is not None else self.text_rank or 0.0
+
+    @property
+    def thumbnail_url(self) -> str:
+        return thumbnail_url(self.video_id, self.start, self.end)
+
+    @property
+    def play_url(self) -> str:
+        seconds = f"{self.start:.2f}".rstrip("0").rstrip(".")
+        return f"{reverse('videos:detail', args=[self.video_id])}?t={seconds}"
+
+    def overlaps(self, other: Moment) -> bool:
+        return min(self.end, other.end) - max(self.start, other.start) > TOUCHING_SECONDS or (
+            self.start == other.start  # a cue without length
+        )
+
+    def absorb(self, hit: Moment) -> None:
+        """The same moment was found another way: it keeps the span of the better hit and gains the other's weight."""
+        if hit.matched[0] in self.matched:
+            return
+        self.matched += hit.matched
+        if (self.cosine if hit.text_rank is None else self.text_rank) is None:
+            self.weight += hit.weight
+        self.cosine = _larger(self.cosine, hit.cosine)
+        self.text_rank = _larger(self.text_rank, hit.text_rank)
+
+
+def _larger(one: float | None, other: float | None) -> float | None:
+    return max(one, other) if one is not None and other is not None else one if other is None else other

@@ -1,114 +1,92 @@
-"""One question against the library: which videos may answer, what their pictures and words give, how it is ranked.
-
-A Question is complete in itself (it carries its vector), so that a later page asks exactly what the first one asked,
-whatever model serves by then.
-"""
+"""One question against the library, or one video of it: what pictures and words give, and how it is ranked."""
 
 from __future__ import annotations
 
-import base64
 import threading
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, field
-from datetime import date
-from typing import Any
 from uuid import UUID
 
 import numpy as np
 from django.db.models import Exists, OuterRef
 from numpy.typing import NDArray
 
-from apps.embeddings.models import ClipEmbedding
+from apps.embeddings.models import ClipEmbedding, ModelVersion
+from apps.embeddings.selectors import model_version_serving
 from apps.embeddings.vector_index import PgVectorIndex
-from apps.search.filters import SearchFilters, videos_passing
-from apps.search.ranking import VISUAL, Found, RankedVideo, Scale, make_scale, rank_videos
+from apps.search.filters import videos_passing
+from apps.search.moments import VISUAL, Moment
+from apps.search.query import ParsedQuery
+from apps.search.question import Question, question_of
+from apps.search.ranking import NO_SCALE, Scale, make_scale, rank_videos
 from apps.search.words import text_hits, videos_with
 from apps.videos.models import Video
 
+FIRST_DEPTH = 200
+CLIPS_PER_RESULT = 10
+DEEPER = 4
+DEPTH_IN_VIDEO = 50
 BACKGROUND_CLIPS = 512
 BACKGROUND_SECONDS = 600.0  # how long a sample of the library stays good enough
 SMALL_SECONDS = 15.0  # the same while the library is smaller than a sample: it is probably growing
 
 
-@dataclass(frozen=True)
-class Question:
-    """``vector``: (D,) of ``version_id``, or None when only words are looked for. ``like``: (video, start, end) that
-    must not answer "more like this"."""
+def nearest_clips(
+    question: Question, depth: int, *, video_ids: Collection[UUID] | None = None, exclude: Collection[UUID] = ()
+) -> list[Moment]:
+    """The ``depth`` clips whose pictures are nearest to the question, best first; none when it has no vector.
 
-    text: str = ""
-    phrases: tuple[str, ...] = ()
-    excluded: tuple[str, ...] = ()
-    filters: SearchFilters = field(default_factory=SearchFilters)
-    version_id: UUID | None = None
-    vector: NDArray[np.float32] | None = None
-    like: tuple[UUID, float, float] | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        halves = b"" if self.vector is None else self.vector.astype("<f2").tobytes()
-        return {
-            "text": self.text,
-            "phrases": self.phrases,
-            "excluded": self.excluded,
-            "filters": self.filters.as_json(),
-            "version_id": str(self.version_id) if self.version_id else None,
-            "vector": base64.b64encode(halves).decode(),
-            "like": [str(self.like[0]), self.like[1], self.like[2]] if self.like else None,
-        }
-
-    @classmethod
-    def from_json(cls, kept: dict[str, Any]) -> Question:
-        filters = dict(kept["filters"])
-        for name in ("since", "until"):
-            filters[name] = date.fromisoformat(filters[name]) if filters[name] else None
-        filters["tags"] = tuple(filters["tags"])
-        halves = np.frombuffer(base64.b64decode(kept["vector"]), "<f2").astype(np.float32)
-        like = kept["like"]
-        return cls(
-            text=kept["text"],
-            phrases=tuple(kept["phrases"]),
-            excluded=tuple(kept["excluded"]),
-            filters=SearchFilters(**filters),
-            version_id=UUID(kept["version_id"]) if kept["version_id"] else None,
-            vector=halves if len(halves) else None,
-            like=(UUID(like[0]), like[1], like[2]) if like else None,
-        )
+    Clips of videos that are not ready are among them unless the caller leaves those out."""
+    if question.vector is None or question.version_id is None:
+        return []
+    (hits,) = PgVectorIndex().search(
+        "clip", question.version_id, question.vector[None], depth, video_ids=video_ids, exclude=exclude
+    )
+    return [Moment(hit.video_id, hit.start, hit.end, (VISUAL,), cosine=hit.score) for hit in hits]
 
 
-@dataclass(frozen=True)
-class Retrieved:
-    """``complete``: nothing was left out for want of depth, so a deeper look finds no more."""
+@dataclass(slots=True)
+class Ranking:
+    """The videos that answer a question, best first, with their moments. It only ever grows at its end.
 
-    videos: list[RankedVideo]
-    scale: Scale
-    complete: bool
+    ``depth``: clips and texts that were looked at. ``complete``: nothing was left out for want of depth, so a deeper
+    look finds no more. ``scale`` is that of the first look, so that the bars of all pages compare with each other.
+    """
+
+    question: Question
+    scale: Scale = NO_SCALE
+    videos: dict[UUID, list[Moment]] = field(default_factory=dict)
+    depth: int = 0
+    complete: bool = False
+
+    def extend(self, needed: int) -> None:
+        """Until ``needed`` videos are there or the library is exhausted; three to six statements a look."""
+        asked = self.question
+        while len(self.videos) < needed and not self.complete:
+            depth = max(FIRST_DEPTH, CLIPS_PER_RESULT * needed, DEEPER * self.depth)
+            only, exclude = _scope(asked)
+            clips = nearest_clips(asked, depth, video_ids=only, exclude=exclude)
+            words = text_hits(text=asked.text, phrases=asked.phrases, video_ids=only, exclude=exclude, limit=depth)
+            self.complete = max(len(clips), len(words)) < depth
+            clips = [clip for clip in clips if not _is_itself(asked, clip)]
+            if not self.depth:
+                self.scale = make_scale(_background(asked), clips, words)
+            self.depth = depth
+            for video_id, moments in rank_videos(clips, words).items():
+                self.videos.setdefault(video_id, moments)
 
 
-def retrieve(question: Question, depth: int) -> Retrieved:
-    """Look at the ``depth`` nearest clips and the ``depth`` best texts. Costs three to six statements."""
-    video_ids, exclude = _scope(question)
-    visual: list[Found] = []
-    exhausted = True
-    if question.vector is not None and question.version_id is not None:
-        (hits,) = PgVectorIndex().search(
-            "clip", question.version_id, question.vector[None], depth, video_ids=video_ids, exclude=exclude
-        )
-        exhausted = len(hits) < depth
-        found = [Found(hit.video_id, hit.start, hit.end, VISUAL, hit.score) for hit in hits]
-        visual = [one for one in found if not _is_itself(question, one)]
-    words = text_hits(text=question.text, phrases=question.phrases, video_ids=video_ids, exclude=exclude, limit=depth)
-    scale = make_scale(_background(question), visual, words)
-    return Retrieved(rank_videos(visual, words), scale, exhausted and len(words) < depth)
+def moments_in(video: Video, parsed: ParsedQuery) -> list[Moment]:
+    """The best five moments of one video, best first, none overlapping another; empty for an empty query.
 
-
-def removed_by_filters(question: Question) -> dict[str, int]:
-    """How many ready videos each active filter removes by itself, most first."""
-    ready = Video.objects.filter(state=Video.State.READY)
-    everything = ready.count()
-    removed = {
-        name: everything - videos_passing(question.filters.only(name), ready).distinct().count()
-        for name in question.filters.active
-    }
-    return dict(sorted(removed.items(), key=lambda item: -item[1]))
+    Unavailable when the text encoder is down."""
+    if parsed.empty:
+        return []
+    question = question_of(parsed, model_version_serving(ModelVersion.Role.SEMANTIC))
+    clips = nearest_clips(question, DEPTH_IN_VIDEO, video_ids={video.id})
+    words = text_hits(text=parsed.text, phrases=parsed.phrases, video_ids={video.id}, limit=DEPTH_IN_VIDEO)
+    return rank_videos(clips, words).get(video.id, [])
 
 
 def _scope(question: Question) -> tuple[set[UUID] | None, set[UUID]]:
@@ -127,11 +105,11 @@ def _scope(question: Question) -> tuple[set[UUID] | None, set[UUID]]:
     return None, excluded | set(unready.values_list("id", flat=True))
 
 
-def _is_itself(question: Question, found: Found) -> bool:
+def _is_itself(question: Question, clip: Moment) -> bool:
     if question.like is None:
         return False
     video_id, start, end = question.like
-    return found.video_id == video_id and found.start < end and start < found.end
+    return clip.video_id == video_id and clip.start < end and start < clip.end
 
 
 _samples: dict[UUID, tuple[float, NDArray[np.float32]]] = {}

@@ -12,10 +12,10 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from apps.accounts.permissions import look_required
-from apps.core.exceptions import InvalidInput, NotFound, VSearchError
+from apps.core.exceptions import NotFound, VSearchError
 from apps.core.timespan import timecode
 from apps.search.answers import Result, SearchAnswer
-from apps.search.filters import LABELS, SearchFilters, filters_from, videos_passing
+from apps.search.filters import LABELS, SearchFilters, filters_from, seconds_from, videos_passing
 from apps.search.searching import DEFAULT_LIMIT, search_moments, search_similar
 from apps.videos.models import Tag, Video
 from apps.videos.selectors import thumbnail_url, video_get
@@ -52,7 +52,7 @@ def home(request: HttpRequest) -> HttpResponse:
     try:
         filters = filters_from(request.GET)
         # Without words this costs no search: it says how much of the library can be found.
-        answer = search_moments(text=text, limit=DEFAULT_LIMIT, cursor=cursor, filters=filters, user=request.user)
+        answer = search_moments(text=text, limit=DEFAULT_LIMIT, cursor=cursor, filters=filters)
     except VSearchError as error:
         problem, status = error.message, error.status
     asked = bool(text.strip() or cursor)
@@ -85,7 +85,7 @@ def similar(request: HttpRequest) -> HttpResponse:
     except (ValueError, NotFound) as error:
         raise Http404("There is no such video. It may have been deleted.") from error
     try:
-        seconds = _seconds(request.GET.get("t") or "0")
+        seconds = seconds_from(request.GET, "t", example="12.5") or 0.0
         cursor = request.GET.get("cursor") or None
         answer = search_similar(video_id=video.id, time_seconds=seconds, limit=DEFAULT_LIMIT, cursor=cursor)
     except VSearchError as error:
@@ -179,13 +179,3 @@ def _address(path: str, query: QueryDict) -> str:
     encoded = query.urlencode()
     path = path or reverse("search:home")
     return f"{path}?{encoded}" if encoded else path
-
-
-def _seconds(raw: str) -> float:
-    try:
-        value = float(raw)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < 1e9:
-        raise InvalidInput("t is a number of seconds, for example 12.5.", field="t")
-    return value

@@ -15,7 +15,7 @@ from django.contrib.postgres.search import SearchQuery, SearchRank, SearchVector
 from django.db import connection
 from django.db.models import Case, Expression, F, FloatField, Q, QuerySet, Value, When
 
-from apps.search.ranking import Found
+from apps.search.moments import Moment
 from apps.videos.models import TextSegment, Video
 
 CONFIG = "english"
@@ -30,9 +30,9 @@ def text_hits(
     text: str,
     phrases: Sequence[str],
     video_ids: Collection[UUID] | None,
-    exclude: Collection[UUID],
+    exclude: Collection[UUID] = (),
     limit: int,
-) -> list[Found]:
+) -> list[Moment]:
     """The best ``limit`` segments of ready videos that hold the words of ``text`` or one of ``phrases``."""
     if (not text and not phrases) or (video_ids is not None and not video_ids):
         return []
@@ -55,7 +55,7 @@ def text_hits(
         .order_by("-rank", "video_id", "start", "id")
         .values_list("video_id", "source", "start", "end", "rank", "video__duration_seconds")[:limit]
     )
-    return [_found(*row) for row in rows]
+    return [_moment(*row) for row in rows]
 
 
 def videos_with(terms: Sequence[str], *, all_of: bool) -> set[UUID]:
@@ -120,7 +120,7 @@ def _narrowed(
     return segments.exclude(video_id__in=list(exclude)) if exclude else segments
 
 
-def _found(video_id: UUID, source: str, start: float, end: float, rank: float, duration: float | None) -> Found:
+def _moment(video_id: UUID, source: str, start: float, end: float, rank: float, duration: float | None) -> Moment:
     if source != TextSegment.Source.SUBTITLE:
         start, end = 0.0, min(TITLE_SECONDS, duration or TITLE_SECONDS)
-    return Found(video_id, start, end, source, min(1.0, float(rank)))
+    return Moment(video_id, start, end, (source,), text_rank=min(1.0, float(rank)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from apps.core.jobs import sweep
 from apps.duplicates.lookups.files import lookups_expire
-from apps.search.searching import snapshots_purge
+from apps.search.snapshots import snapshots_purge
 from apps.videos.uploads import uploads_expire
 from vsearch.celery import app
 

@@ -11,9 +11,9 @@ from apps.core.exceptions import VSearchError
 from apps.core.timespan import timecode as as_timecode
 from apps.embeddings.models import ClipEmbedding, ModelVersion
 from apps.embeddings.selectors import model_version_serving
-from apps.search.moments import moments_in
+from apps.search.moments import Moment
 from apps.search.query import parse_query
-from apps.search.ranking import Moment
+from apps.search.retrieval import moments_in
 from apps.videos.models import Shot, Video
 from apps.videos.selectors import thumbnail_url
 
@@ -53,19 +53,10 @@ def serving_model() -> ServingModel:
 
 
 @dataclass(frozen=True, slots=True)
-class MarkedMoment:
-    rank: int
-    start: float
-    end: float
-    matched: tuple[str, ...]
-    thumbnail_url: str
-
-
-@dataclass(frozen=True, slots=True)
 class MomentsFound:
     """``problem`` says why nothing could be looked for; ``moments`` are by time."""
 
-    moments: tuple[MarkedMoment, ...] = ()
+    moments: tuple[Moment, ...] = ()
     problem: str = ""
 
 
@@ -75,16 +66,10 @@ def moments_of_query(video: Video, text: str) -> MomentsFound:
     if not text.strip() or video.state != Video.State.READY:
         return MomentsFound()
     try:
-        found: list[Moment] = moments_in(video, parse_query(text))
+        found = moments_in(video, parse_query(text))
     except VSearchError as error:
         return MomentsFound(problem=error.message)
-    marked = (
-        MarkedMoment(
-            rank, moment.start, moment.end, tuple(moment.matched), thumbnail_url(video, moment.start, moment.end)
-        )
-        for rank, moment in enumerate(found, start=1)
-    )
-    return MomentsFound(tuple(sorted(marked, key=lambda moment: moment.start)))
+    return MomentsFound(tuple(sorted(found, key=lambda moment: moment.start)))
 
 
 @register.simple_tag
@@ -104,7 +89,7 @@ def percent(part: float | None, whole: float | None) -> str:
 
 
 @register.filter
-def span_percent(moment: MarkedMoment, whole: float | None) -> str:
+def span_percent(moment: Moment, whole: float | None) -> str:
     """The width of the moment on a line of ``whole`` seconds; never too thin to be seen."""
     share = 100.0 * (moment.end - moment.start) / whole if whole else 0.0
     return f"{min(100.0, max(0.6, share)):.2f}"

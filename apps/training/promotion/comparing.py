@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-from django.urls import reverse
+from uuid import UUID
 
 from apps.core.exceptions import VSearchError
 from apps.embeddings.models import ModelVersion
-from apps.embeddings.text_encoder import encode_query
-from apps.embeddings.vector_index import PgVectorIndex
+from apps.search.moments import Moment
+from apps.search.query import ParsedQuery
+from apps.search.question import question_of
+from apps.search.retrieval import nearest_clips
 from apps.videos.models import Video
-from apps.videos.selectors import thumbnail_url
 
 DEPTH = 100  # clips
 SHOWN = 6  # videos
@@ -24,10 +24,7 @@ class Place:
 
     rank: int
     video: Video
-    start: float
-    end: float
-    thumbnail_url: str
-    play_url: str
+    moment: Moment
     moved: int | None = None
 
 
@@ -51,38 +48,28 @@ def compare_query(
     return first, _answer(active, theirs, mine) if active is not None and theirs is not None else None
 
 
-Order = list[tuple[Video, float, float]]
+Order = list[tuple[Video, Moment]]
 
 
 def _order(text: str, version: ModelVersion) -> Order | str:
     """The best clip of each ready video, best first; or what went wrong."""
     try:
-        vectors = encode_query(version, [text])
+        question = question_of(ParsedQuery(text), version)
     except VSearchError as error:
         return error.message
-    (hits,) = PgVectorIndex().search("clip", version.id, vectors, DEPTH)
-    videos = Video.objects.filter(id__in={hit.video_id for hit in hits}, state=Video.State.READY).in_bulk()
-    best: dict[object, tuple[Video, float, float]] = {}
-    for hit in hits:
-        if hit.video_id in videos:
-            best.setdefault(hit.video_id, (videos[hit.video_id], hit.start, hit.end))
-    return list(best.values())
+    best: dict[UUID, Moment] = {}
+    for clip in nearest_clips(question, DEPTH):
+        best.setdefault(clip.video_id, clip)
+    videos = Video.objects.filter(state=Video.State.READY).in_bulk(best)
+    return [(videos[video_id], clip) for video_id, clip in best.items() if video_id in videos]
 
 
 def _answer(version: ModelVersion, order: Order | str, other: Order | str | None) -> SideAnswer:
     if isinstance(order, str):
         return SideAnswer(version, problem=order)
-    elsewhere = {video.id: rank for rank, (video, _, _) in enumerate(other, 1)} if isinstance(other, list) else {}
+    elsewhere = {video.id: rank for rank, (video, _) in enumerate(other, 1)} if isinstance(other, list) else {}
     places = tuple(
-        Place(
-            rank,
-            video,
-            start,
-            end,
-            thumbnail_url(video, start, end),
-            f"{reverse('videos:detail', args=[video.id])}?t={start:.2f}",
-            elsewhere[video.id] - rank if video.id in elsewhere else None,
-        )
-        for rank, (video, start, end) in enumerate(order[:SHOWN], start=1)
+        Place(rank, video, moment, elsewhere[video.id] - rank if video.id in elsewhere else None)
+        for rank, (video, moment) in enumerate(order[:SHOWN], start=1)
     )
     return SideAnswer(version, places)

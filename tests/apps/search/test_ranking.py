@@ -8,62 +8,62 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.search.ranking import MAX_MOMENTS, Found, make_scale, rank_videos
+from apps.search.moments import Moment
+from apps.search.ranking import MAX_MOMENTS, make_scale, rank_videos
 
-A, B, C = (UUID(int=i) for i in (1, 2, 3))
+A, B, C, D, E = (UUID(int=i) for i in range(1, 6))
 
 
 def see(video, start, score, seconds=4.0):
-    return Found(video, start, start + seconds, "visual", score)
+    return Moment(video, start, start + seconds, ("visual",), cosine=score)
 
 
 def read(video, start, end, score=0.5, source="subtitle"):
-    return Found(video, start, end, source, score)
+    return Moment(video, start, end, (source,), text_rank=score)
 
 
 def test_pictures_alone_rank_by_their_best_clip():
     ranked = rank_videos([see(B, 0, 0.9), see(A, 8, 0.5), see(B, 20, 0.4)], [])
-    assert [video.video_id for video in ranked] == [B, A]
-    assert [(m.start, m.cosine) for m in ranked[0].moments] == [(0, 0.9), (20, 0.4)]
+    assert list(ranked) == [B, A]
+    assert [(m.rank, m.start, m.cosine) for m in ranked[B]] == [(1, 0, 0.9), (2, 20, 0.4)]
 
 
 def test_a_video_found_by_picture_and_by_words_beats_the_first_of_each():
     ranked = rank_videos([see(A, 0, 0.9), see(B, 0, 0.8)], [read(C, 3, 5), read(B, 30, 33)])
-    assert ranked[0].video_id == B
-    assert {m.matched[0] for m in ranked[0].moments} == {"visual", "subtitle"}
+    assert next(iter(ranked)) == B
+    assert {m.matched[0] for m in ranked[B]} == {"visual", "subtitle"}
 
 
 def test_many_clips_of_one_video_do_not_push_the_next_video_down():
     crowd = [see(A, 10 * i, 0.9 - i / 1000) for i in range(50)]
-    ranked = rank_videos([*crowd, see(B, 0, 0.2)], [])
-    assert ranked[1].fused == pytest.approx(1 / 62)
+    ranked = rank_videos([*crowd, see(B, 0, 0.2)], [read(D, 0, 2), read(E, 0, 2), read(C, 0, 2)])
+    assert list(ranked) == [D, A, E, B, C]  # B is second among the pictures, C third among the words
 
 
 def test_overlapping_clips_give_one_moment_and_neighbours_give_two():
-    (video,) = rank_videos([see(A, 0, 0.9, 8), see(A, 6, 0.8, 8), see(A, 14, 0.7, 8), see(A, 8, 0.6, 6)], [])
-    assert [(m.start, m.end) for m in video.moments] == [(0, 8), (14, 22), (8, 14)]
+    (moments,) = rank_videos([see(A, 0, 0.9, 8), see(A, 6, 0.8, 8), see(A, 14, 0.7, 8), see(A, 8, 0.6, 6)], []).values()
+    assert [(m.start, m.end) for m in moments] == [(0, 8), (14, 22), (8, 14)]
 
 
 def test_a_cue_inside_a_clip_becomes_one_moment_matched_by_both():
-    (video,) = rank_videos([see(A, 0, 0.9), see(A, 4, 0.8)], [read(A, 5, 6)])
-    best = video.moments[0]
+    (moments,) = rank_videos([see(A, 0, 0.9), see(A, 4, 0.8)], [read(A, 5, 6)]).values()
+    best = moments[0]
     assert (best.start, best.end) == (5, 6)  # the words say more exactly when
     assert set(best.matched) == {"visual", "subtitle"}
     assert best.cosine == 0.8
     assert best.text_rank == 0.5
-    assert video.moments[1].matched == ["visual"]
+    assert moments[1].matched == ("visual",)
 
 
 def test_at_most_five_moments_a_video():
-    (video,) = rank_videos([see(A, 10 * i, 0.9 - i / 100) for i in range(20)], [])
-    assert len(video.moments) == MAX_MOMENTS
-    assert [m.start for m in video.moments] == [0, 10, 20, 30, 40]
+    (moments,) = rank_videos([see(A, 10 * i, 0.9 - i / 100) for i in range(20)], []).values()
+    assert len(moments) == MAX_MOMENTS
+    assert [m.start for m in moments] == [0, 10, 20, 30, 40]
 
 
 def test_equal_hits_rank_the_same_whatever_their_order_of_insertion():
     visual, words = [see(A, 0, 0.5)], [read(C, 0, 2)]
-    first = rank_videos(visual, words)
-    assert [video.video_id for video in first] == [C, A]  # words first, both at place one
+    assert list(rank_videos(visual, words)) == [C, A]  # words first, both at place one
 
 
 spans = st.tuples(st.sampled_from([A, B, C]), st.integers(0, 60), st.integers(1, 10))
@@ -74,31 +74,37 @@ def test_moments_never_overlap_and_every_hit_video_is_ranked_once(seen, read_spa
     visual = [see(v, float(s), 1 - i / 100, float(n)) for i, (v, s, n) in enumerate(seen)]
     words = [read(v, float(s), float(s + n), 1 - i / 100) for i, (v, s, n) in enumerate(read_spans)]
     ranked = rank_videos(visual, words)
-    assert sorted(video.video_id for video in ranked) == sorted({f.video_id for f in [*visual, *words]})
-    for video in ranked:
-        assert 1 <= len(video.moments) <= MAX_MOMENTS
-        ordered = sorted(video.moments, key=lambda m: m.start)
+    assert set(ranked) == {hit.video_id for hit in [*visual, *words]}
+    for moments in ranked.values():
+        assert 1 <= len(moments) <= MAX_MOMENTS
+        ordered = sorted(moments, key=lambda m: m.start)
         assert all(a.end <= b.start for a, b in itertools.pairwise(ordered))
+
+
+def marked(scale, cosine=None, text_rank=None):
+    moment = Moment(A, 0, 4, ("visual",), cosine, text_rank)
+    scale.mark([moment])
+    return moment
 
 
 def test_the_bar_runs_from_a_typical_clip_to_the_best_and_the_line_lies_half_way():
     background = np.full(100, 0.1, np.float32)
     scale = make_scale(background, [see(A, 0, 0.5)], [])
-    assert scale.relative(0.5, None) == pytest.approx(1.0)
-    assert scale.relative(0.3, None) == pytest.approx(0.5)
-    assert scale.relative(0.0, None) == 0.0
-    assert not scale.weak(0.31, None)
-    assert scale.weak(0.29, None)
+    assert marked(scale, 0.5).relative == pytest.approx(1.0)
+    assert marked(scale, 0.3).relative == pytest.approx(0.5)
+    assert marked(scale, 0.0).relative == 0.0
+    assert not marked(scale, 0.31).weak
+    assert marked(scale, 0.29).weak
 
 
 def test_in_a_library_that_shows_nothing_like_it_even_the_best_is_weak():
     background = np.linspace(0.0, 0.2, 200).astype(np.float32)
     scale = make_scale(background, [see(A, 0, 0.2)], [])
-    assert scale.weak(0.2, None)
+    assert marked(scale, 0.2).weak
 
 
 def test_what_was_found_by_words_is_never_weak():
     scale = make_scale(np.full(50, 0.1, np.float32), [see(A, 0, 0.5)], [read(B, 0, 2, 0.8), read(C, 0, 2, 0.4)])
-    assert not scale.weak(0.01, 0.4)
-    assert scale.relative(None, 0.8) == 1.0
-    assert scale.relative(None, 0.4) == pytest.approx(0.5)
+    assert not marked(scale, 0.01, 0.4).weak
+    assert marked(scale, text_rank=0.8).relative == 1.0
+    assert marked(scale, text_rank=0.4).relative == pytest.approx(0.5)

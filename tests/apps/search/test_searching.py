@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from datetime import timedelta
+import base64
+import json
+from datetime import date, timedelta
 
 import pytest
 from django.utils import timezone
@@ -8,10 +10,11 @@ from django.utils import timezone
 from apps.core.exceptions import Expired, InvalidInput, NotFound, Unavailable
 from apps.embeddings.models import ClipEmbedding, ModelVersion
 from apps.embeddings.vector_index import PgVectorIndex
-from apps.search import snapshots
+from apps.search import retrieval
 from apps.search.filters import SearchFilters
 from apps.search.models import SearchSnapshot
-from apps.search.searching import search_moments, search_similar, snapshots_purge
+from apps.search.searching import search_moments, search_similar
+from apps.search.snapshots import cursor_make, ranking_of, snapshot_update, snapshots_purge
 from apps.videos.models import Tag, Video
 from tests.apps.embeddings.library import make_video, many_video_ids
 from tests.apps.search.planted import plant, towards
@@ -163,8 +166,8 @@ def _pages(limit, **first):
 
 
 def test_pages_reach_every_video_once_in_order_while_the_depth_grows(version, monkeypatch):
-    monkeypatch.setattr(snapshots, "FIRST_DEPTH", 4)
-    monkeypatch.setattr(snapshots, "CLIPS_PER_RESULT", 1)
+    monkeypatch.setattr(retrieval, "FIRST_DEPTH", 4)
+    monkeypatch.setattr(retrieval, "CLIPS_PER_RESULT", 1)
     _library(version, 45)
     pages = list(_pages(10, text="dog"))
     assert [len(page.results) for page in pages] == [10, 10, 10, 10, 5]
@@ -173,8 +176,8 @@ def test_pages_reach_every_video_once_in_order_while_the_depth_grows(version, mo
 
 
 def test_a_video_added_or_deleted_while_paging_repeats_and_skips_nothing(version, monkeypatch):
-    monkeypatch.setattr(snapshots, "FIRST_DEPTH", 4)
-    monkeypatch.setattr(snapshots, "CLIPS_PER_RESULT", 1)
+    monkeypatch.setattr(retrieval, "FIRST_DEPTH", 4)
+    monkeypatch.setattr(retrieval, "CLIPS_PER_RESULT", 1)
     _library(version, 30)
     first = search_moments(text="dog", limit=10)
     plant(version, "new", [("dog", 0.99)])
@@ -214,6 +217,43 @@ def test_a_search_that_fits_one_page_keeps_no_snapshot(version):
     _library(version, 3)
     assert search_moments(text="dog", limit=20).next_cursor is None
     assert SearchSnapshot.objects.count() == 0
+
+
+def test_rows_written_before_an_upgrade_are_read_after_it(version):
+    """The stored form of a ranking is a contract for the hour that a row lives."""
+    walk = plant(version, "walk", [("dog", 0.9)])
+    question = {
+        "text": "dog",
+        "phrases": [],
+        "excluded": [],
+        "filters": {
+            "min_duration": 1.0,
+            "max_duration": None,
+            "since": "2026-11-01",
+            "until": None,
+            "tags": [],
+            "min_resolution": None,
+            "source": "",
+        },
+        "version_id": str(version.id),
+        "vector": base64.b64encode(towards("dog", 1.0).astype("<f2").tobytes()).decode(),
+        "like": None,
+    }
+    row = SearchSnapshot.objects.create(
+        parameters={"question": question, "scale": {"floor": 0.0, "line": 0.5, "top": 0.9, "top_words": 0.2}},
+        ranking=[[str(walk.id), [[0.0, 4.0, ["visual", "title"], 0.9, 0.1], [4.0, 8.0, ["visual"], 0.45, None]]]],
+        depth=200,
+        complete=True,
+        expires_at=timezone.now() + timedelta(minutes=1),
+    )
+    (result,) = search_moments(text="", limit=5, cursor=cursor_make(row, 0)).results
+    best, second = result.moments
+    assert (best.rank, best.matched, best.score, best.weak) == (1, ("visual", "title"), 0.9, False)
+    assert (second.rank, second.start, second.relative, second.weak) == (2, 4.0, pytest.approx(0.5), True)
+    ranking = ranking_of(row)
+    snapshot_update(snapshot=row, ranking=ranking)
+    assert json.loads(json.dumps(row.parameters["question"])) == question
+    assert ranking.question.filters == SearchFilters(min_duration=1.0, since=date(2026, 11, 1))
 
 
 def test_a_later_page_asks_the_model_that_the_first_page_asked(version):
