@@ -26,7 +26,7 @@ from worker.alignment import (
     similarity_matrix,
     unit,
 )
-from worker.evaluation.copies import Box, vcsl_scores
+from worker.evaluation.copy_metrics import Box, vcsl_scores
 from worker.types import FloatArray, Segment
 
 Rng = np.random.Generator

@@ -34,7 +34,7 @@ from worker.detection.keyframes import KeyframeSelector, budget
 from worker.embedders.copies.borders import NO_BORDERS
 from worker.embedders.copies.descriptor import WEIGHTS, CopyDescriptor
 from worker.embedders.copies.quality import frame_quality, informative_frames
-from worker.evaluation.copies import Box, vcsl_scores
+from worker.evaluation.copy_metrics import Box, vcsl_scores
 from worker.types import Descriptors
 
 Rng = np.random.Generator

@@ -100,7 +100,7 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True)
-class TrueSegment:
+class LabelledSpan:
     reference: str
     query: tuple[float, float]
     reference_span: tuple[float, float]
@@ -146,7 +146,7 @@ def _rounded(span: tuple[float, float]) -> tuple[float, float]:
     return round(span[0], DECIMALS), round(span[1], DECIMALS)
 
 
-def truth_of(recipe: Recipe, references: Iterable[Reference]) -> list[TrueSegment]:
+def truth_of(recipe: Recipe, references: Iterable[Reference]) -> list[LabelledSpan]:
     """Every span of the made video that a library video shows as well; both sources of a composite count."""
     found = []
     library = list(references)
@@ -162,6 +162,6 @@ def truth_of(recipe: Recipe, references: Iterable[Reference]) -> list[TrueSegmen
                     continue
                 if spans:
                     name = piece.edit or recipe.edit
-                    found.append(TrueSegment(reference.id, *spans, name, piece.shared_asset))
+                    found.append(LabelledSpan(reference.id, *spans, name, piece.shared_asset))
             clock += piece.seconds
     return found

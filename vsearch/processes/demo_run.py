@@ -30,7 +30,7 @@ QUERIES = 3
 _CODE = Path(settings.BASE_DIR)
 
 
-class Stopped(Exception):
+class EndAsked(Exception):
     """A signal asked for the end."""
 
 
@@ -75,7 +75,7 @@ def demo(*, host: str, port: int, videos: Path | None, install_seconds: float | 
         times.keep(settings.DATA_DIR / "demo-times.json")
         _explain(local_url(host, port), folder, times)
         return server.wait()
-    except Stopped:
+    except EndAsked:
         return 0
     finally:
         _end(server)
@@ -88,7 +88,7 @@ def _stop(number: int, frame: FrameType | None) -> None:
     """Once: a terminal, make and a service manager may all send the same signal."""
     for other in _ENDS:
         signal.signal(other, signal.SIG_IGN)
-    raise Stopped
+    raise EndAsked
 
 
 def _start_server(host: str, port: int) -> subprocess.Popen[bytes]:
@@ -119,7 +119,7 @@ def _run(command: list[str], *, may_fail: bool = False) -> int:
     step = subprocess.Popen(command, cwd=_CODE, start_new_session=True, preexec_fn=preparing(signal.SIGTERM))
     try:
         code = step.wait()
-    except Stopped:
+    except EndAsked:
         step.terminate()
         step.wait(STOP_SECONDS)
         raise

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from worker.evaluation.copies import Box
+from worker.evaluation.copy_metrics import Box
 
 MAX_BYTES = 256 * 1024 * 1024
 END_SLACK = 0.5  # seconds that a span may end behind the last frame: containers and cutters round

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from worker.evaluation.copies import (
+from worker.evaluation.copy_metrics import (
     Box,
     Pair,
     ScoredBox,

@@ -17,10 +17,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from worker.embedders.copies.borders import Borders, trim_borders
-from worker.embedders.towers import ResidualBlock, ResidualNet
+from worker.embedders.towers import ResidualNet, fuse_norms
 from worker.types import ByteImage, EmbedderSpec, FloatArray
 
 DIM = 128
@@ -74,27 +73,6 @@ class CopyNet(nn.Module):
         return z if self.training else F.normalize((z - self.centre) @ self.rotation, dim=1)
 
 
-def _fused(conv: nn.Module, norm: nn.Module) -> nn.Conv2d:
-    if not isinstance(conv, nn.Conv2d) or not isinstance(norm, nn.BatchNorm2d):
-        raise TypeError(f"cannot fold {type(norm).__name__} into {type(conv).__name__}")
-    return fuse_conv_bn_eval(conv, norm)
-
-
-def fuse_norms(net: CopyNet) -> CopyNet:
-    """Fold every batch norm into the convolution before it; in place, for inference only."""
-    net.eval()
-    stem = net.net.stem
-    stem[0], stem[1] = _fused(stem[0], stem[1]), nn.Identity()
-    for block in net.net.layers:
-        if not isinstance(block, ResidualBlock):
-            raise TypeError(f"expected residual blocks, found {type(block).__name__}")
-        block.conv1, block.norm1 = _fused(block.conv1, block.norm1), nn.Identity()  # type: ignore[assignment]
-        block.conv2, block.norm2 = _fused(block.conv2, block.norm2), nn.Identity()  # type: ignore[assignment]
-        if isinstance(block.shortcut, nn.Sequential):
-            block.shortcut[1], block.shortcut[2] = _fused(block.shortcut[1], block.shortcut[2]), nn.Identity()
-    return net
-
-
 def to_square(images: NDArray[np.uint8]) -> Tensor:
     """(N, H, W, 3) uint8 -> (N, 3, 96, 96) float in [0, 1], squashed so that nothing at the border is lost."""
     x = torch.from_numpy(np.require(images, requirements=["C", "W"])).permute(0, 3, 1, 2)
@@ -140,7 +118,8 @@ class CopyDescriptor:
         learned = {k.removeprefix("net."): v for k, v in self._tensors.items() if k.startswith("net.")}
         net.load_state_dict(learned)
         net.centre, net.rotation = self._tensors["centre"], self._tensors["rotation"]
-        fuse_norms(net).requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        fuse_norms(net.eval().net)
+        net.requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return net
 
     def background(self) -> FloatArray:

@@ -71,7 +71,7 @@ class Dml:
 
     @torch.inference_mode()
     def embed(self, videos: FloatArray) -> FloatArray:
-        """(V, C) ``video_mac`` features -> (V, 500) unit rows."""
+        """(V, C) ``normalised`` features -> (V, 500) unit rows."""
         if videos.ndim != 2 or videos.shape[1] != self.inputs:
             raise ValueError(f"this head takes (videos, {self.inputs}) MAC features, not {videos.shape}")
         return np.asarray(self.head(torch.from_numpy(np.ascontiguousarray(videos))).numpy(), dtype=np.float32)

@@ -20,7 +20,6 @@ BITS = 256
 BYTES = BITS // 8
 GRID = 64
 WAVES = 16
-EXACT_DISTANCE = 31  # bits; the published threshold for "the same picture"
 MIN_QUALITY = 50  # of 100; the published advice is not to match hashes below it
 CHUNK = 32
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
@@ -144,16 +143,6 @@ def dihedral_hashes(images: NDArray[np.uint8] | Sequence[ByteImage]) -> tuple[Ha
         waves, quality[places] = _waves(batch)
         hashes[places] = _bits(_turned(waves))
     return hashes, quality
-
-
-def turned_hashes(hashes: Hashes) -> Hashes:
-    """(N, 32) -> (N, 8, 32), named by DIHEDRAL, from the bits alone: for stored hashes whose pictures are gone.
-
-    Takes the median of the waves for zero, so a few bits differ from ``dihedral_hashes``.
-    """
-    bits = np.unpackbits(np.asarray(hashes, np.uint8), axis=1)[:, ::-1].reshape(-1, WAVES, WAVES)
-    signs = _turned(bits.astype(np.float32) * 2 - 1)
-    return np.packbits((signs.reshape(len(bits), len(DIHEDRAL), BITS) > 0)[..., ::-1], axis=-1)
 
 
 def hamming(a: Hashes, b: Hashes) -> Distances:

@@ -16,29 +16,14 @@ import torch
 import torch.nn.functional as F
 from safetensors import SafetensorError
 from tokenizers import Tokenizer
-from torch.nn.utils import fuse_conv_bn_eval
 from transformers import BertConfig
 
 from worker.embedders.base import EmbedderError, pool_clip
-from worker.embedders.towers import ImageTower, ResidualBlock, TextTower
+from worker.embedders.towers import ImageTower, TextTower, fuse_norms
 from worker.embedders.weights import files_sha256, load_packed
 from worker.types import ByteImage, EmbedderSpec, FloatArray
 
 BATCH = 32
-
-
-def fuse_norms(tower: ImageTower) -> None:
-    """Fold every batch norm into the convolution before it: fewer passes over memory at inference."""
-    stem = tower.net.stem
-    stem[0], stem[1] = fuse_conv_bn_eval(stem[0], stem[1]), torch.nn.Identity()  # type: ignore[type-var, arg-type]
-    for block in tower.net.layers:
-        if not isinstance(block, ResidualBlock):
-            raise TypeError(f"{type(block).__name__} is no block of this network")
-        block.conv1, block.norm1 = fuse_conv_bn_eval(block.conv1, block.norm1), torch.nn.Identity()  # type: ignore[assignment]
-        block.conv2, block.norm2 = fuse_conv_bn_eval(block.conv2, block.norm2), torch.nn.Identity()  # type: ignore[assignment]
-        if isinstance(block.shortcut, torch.nn.Sequential):
-            block.shortcut[1] = fuse_conv_bn_eval(block.shortcut[1], block.shortcut[2])  # type: ignore[type-var, arg-type]
-            block.shortcut[2] = torch.nn.Identity()
 
 
 def squash(images: Sequence[ByteImage], side: int) -> torch.Tensor:
@@ -67,7 +52,7 @@ class BundledEmbedder:
         dim = int(self.config["dim"])
         self.image = ImageTower(dim, tuple(self.config["widths"]), tuple(self.config["blocks"])).eval()
         self.image.load_state_dict(image_state)
-        fuse_norms(self.image)
+        fuse_norms(self.image.net)
         self.image = self.image.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.text = TextTower(BertConfig(**self.config["bert"]), dim).eval()
         self.text.load_state_dict(text_state)

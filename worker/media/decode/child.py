@@ -1,7 +1,7 @@
 """The child that decodes ONE untrusted video: ``python -m worker.media.decode.child MODE PATH LIMITS_JSON``.
 
 MODE ``probe`` decodes until the first frame; ``stream`` decodes everything once. Results go to standard output
-as ``wire`` messages: facts, then frame, shot and progress in time order, then end; or error instead of any of them.
+as ``wire`` messages: facts, then frame and shot in time order, then end; or error instead of any of them.
 Memory does not depend on the length of the video: a handful of decoded frames and one running shot.
 """
 
@@ -43,7 +43,7 @@ from worker.media.decode.wire import write_message
 from worker.media.errors import MediaError
 from worker.media.sandbox.limits import Limits
 
-PROGRESS_SECONDS = 0.5
+SIGN_SECONDS = 0.5
 RATE_GRACE_FRAMES = 1000  # decoded before the frame rate is judged
 MAX_FIRST_ERRORS = 500  # packets that may fail before the first frame
 
@@ -124,11 +124,11 @@ def send_facts(container: InputContainer, video: VideoStream, path: str, first: 
 
 
 class Output:
-    """Sends the kept frames, closed shots and progress of one decode."""
+    """Sends the kept frames and closed shots of one decode."""
 
     def __init__(self, out: IO[bytes], sampler: FrameSampler, scaler: UprightScaler) -> None:
         self.out, self.sampler, self.scaler = out, sampler, scaler
-        self.next_progress = 0.0
+        self.next_sign = 0.0
 
     def judged(self, frames: Iterator[Judged[av.VideoFrame]]) -> None:
         for frame in frames:
@@ -145,10 +145,11 @@ class Output:
             write_message(self.out, {"type": "shot", **dataclasses.asdict(shot)})
         self.sampler.closed_shots.clear()
 
-    def progress(self, position: float, frames: int) -> None:
-        if time.monotonic() >= self.next_progress:
-            self.next_progress = time.monotonic() + PROGRESS_SECONDS
-            write_message(self.out, {"type": "progress", "position": position, "frames": frames})
+    def sign_of_life(self) -> None:
+        """For stretches in which no frame is kept: a child that says nothing for long is taken for stuck."""
+        if time.monotonic() >= self.next_sign:
+            self.next_sign = time.monotonic() + SIGN_SECONDS
+            write_message(self.out, {"type": "alive"})
 
 
 def check_running(position: float, frames: int, limits: Limits) -> None:
@@ -176,7 +177,7 @@ def stream(path: str, limits: Limits, out: IO[bytes]) -> None:
             position = clock.read(frame.time, frame.duration * tick)
             check_running(position, decoding.frames, limits)
             output.judged(cuts.push(position, signer(frame), frame))
-            output.progress(position, decoding.frames)
+            output.sign_of_life()
         output.judged(cuts.flush())
         if decoding.frames == 0:
             raise no_frames(decoding)

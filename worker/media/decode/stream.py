@@ -33,10 +33,8 @@ class FrameStream:
 
     def __init__(self, child: Sandboxed, limits: Limits, cancelled: Callable[[], bool] | None) -> None:
         self.shots: list[Shot] = []
-        self.position_seconds = 0.0  # how far the decoder is
-        self.frames_decoded = 0
-        self.peak_memory_bytes = 0  # of the decoding child, after the last frame
-        self.duration_seconds = 0.0  # 0.0 until the last frame came out
+        # Known after the last frame; the memory is that of the decoding child.
+        self.duration_seconds, self.frames_decoded, self.peak_memory_bytes = 0.0, 0, 0
         self._child, self._limits, self._cancelled = child, limits, cancelled
         self._messages: queue.Queue[Message | MediaError | None] = queue.Queue(READ_AHEAD_FRAMES)
         self._stopped = threading.Event()
@@ -68,7 +66,7 @@ class FrameStream:
             elif kind == "shot":
                 self.shots.append(Shot(fields["start"], fields["end"], fields["key_time"]))
             elif kind == "end":
-                self.duration_seconds = self.position_seconds = fields["duration"]
+                self.duration_seconds = fields["duration"]
                 self.frames_decoded, self.peak_memory_bytes = fields["frames"], fields["peak"]
                 return
 
@@ -119,12 +117,11 @@ class FrameStream:
             self._put(MediaError("damaged", detail=f"{error}: {self._child.stderr_tail[-500:]}"))
 
     def _take(self) -> Message | None:
-        """The next message that is worth queueing; progress is noted at once."""
+        """The next message that is worth queueing; a sign of life is only heard."""
         while (message := read_message(self._child.stdout)) is not None:
             self._heard = time.monotonic()
-            if message[0]["type"] != "progress":
+            if message[0]["type"] != "alive":
                 return message
-            self.position_seconds, self.frames_decoded = message[0]["position"], message[0]["frames"]
         return None
 
     def _put(self, message: Message | MediaError | None) -> None:

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 
+from tests.worker.embedders.tiny_models import tiny_bundled
 from worker.embedders.base import EmbedderError
-from worker.embedders.copies.descriptor import SIDE, CopyNet
 from worker.embedders.copies.dml import Dml, DmlHead
-from worker.embedders.copies.mac import copy_mac, copy_maps, mac, normalised, residual_maps, video_mac
+from worker.embedders.copies.mac import SIDE, mac, normalised, semantic_mac, stage_maps
+from worker.embedders.semantic.bundled import BundledEmbedder
 from worker.embedders.towers import ResidualNet
 from worker.embedders.weights import save_packed
 
@@ -33,34 +34,21 @@ def test_a_residual_network_gives_the_map_at_the_end_of_every_stage() -> None:
     net = ResidualNet((4, 6, 8), (2, 1, 2)).eval()
     x = torch.rand(2, 3, 64, 64)
     with torch.inference_mode():
-        maps = residual_maps(net, x)
+        maps = stage_maps(net, x)
         middle, last = net.maps(x)
     assert [m.shape[1] for m in maps] == [4, 6, 8]
     assert torch.equal(maps[-1], last)
     assert torch.equal(maps[-2], middle)
 
 
-def test_a_video_is_the_mean_of_its_frames_without_its_own_mean_at_unit_length() -> None:
-    frames = np.random.default_rng(1).uniform(0, 5, (4, 6)).astype(np.float32)
-    mean = [sum(frames[i, c] for i in range(4)) / 4 for c in range(6)]
-    centred = [m - sum(mean) / 6 for m in mean]
-    length = sum(c * c for c in centred) ** 0.5
-    assert video_mac(frames).tolist() == pytest.approx([c / length for c in centred], abs=1e-5)
-    assert (video_mac(np.full((2, 6), 3.0, np.float32)) == 0).all()
-    with pytest.raises(ValueError, match="without frames"):
-        video_mac(frames[:0])
-
-
-def test_the_copy_descriptor_serves_as_a_backbone_and_batches_do_not_matter() -> None:
-    torch.manual_seed(0)
-    net = CopyNet()
+def test_batches_do_not_matter(tmp_path: Path) -> None:
+    embedder = BundledEmbedder(tiny_bundled(tmp_path / "tiny"))
     images = list(np.random.default_rng(0).integers(0, 256, (35, 24, 32, 3), dtype=np.uint8))
-    source = copy_mac(net, SIDE)
-    features = source(images)
+    features = semantic_mac(embedder)(images)
     with torch.inference_mode():
-        widths = [m.shape[1] for m in copy_maps(net, torch.rand(1, 3, SIDE, SIDE))]
+        widths = [m.shape[1] for m in stage_maps(embedder.image.net, torch.rand(1, 3, SIDE, SIDE))]
     assert features.shape == (35, sum(widths))
-    assert np.allclose(features[33], source(images[33:34])[0], atol=1e-4)
+    assert np.allclose(features[33], semantic_mac(embedder)(images[33:34])[0], atol=1e-4)
 
 
 def test_the_head_gives_unit_rows_and_survives_saving(tmp_path: Path) -> None:

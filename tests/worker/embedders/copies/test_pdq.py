@@ -10,14 +10,13 @@ from PIL import Image
 
 from worker.embedders.copies.pdq import (
     DIHEDRAL,
-    EXACT_DISTANCE,
     MIN_QUALITY,
     dihedral_hashes,
     hamming,
     pdq_hashes,
-    turned_hashes,
 )
 
+EXACT_DISTANCE = 31  # bits; the published threshold for "the same picture"
 SIZES = [(96, 130), (64, 64), (131, 70), (40, 200)]
 
 
@@ -104,14 +103,6 @@ def test_the_eight_forms_are_those_of_the_turned_and_mirrored_picture() -> None:
     distance = hamming(found[0], expected)
     assert np.diag(distance).max() <= 2  # with an even number of waves the lower median is no longer the same one
     assert distance[~np.eye(8, dtype=bool)].min() > 60
-
-
-def test_forms_from_the_bits_alone_are_close_to_those_from_the_picture() -> None:
-    images = [scene(100, 180, seed=seed) for seed in range(6)]
-    exact, _ = dihedral_hashes(images)
-    close = turned_hashes(pdq_hashes(images)[0])
-    assert (close[:, 0] == exact[:, 0]).all()
-    assert max(np.diag(hamming(a, b)).max() for a, b in zip(close, exact, strict=True)) <= EXACT_DISTANCE
 
 
 def test_distances_count_the_bits_that_differ() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worker.evaluation.copies import (
+from worker.evaluation.copy_metrics import (
     Box,
     ScoredBox,
     micro_average_precision,
