@@ -75,8 +75,10 @@ def video_summary(video: Video) -> dict[str, Any]:
 
 def asked_with(lookup: Lookup) -> tuple[str, str]:
     """What the sentences of the answer call the thing that was asked with."""
-    if lookup.start_seconds is not None:
-        return SPAN
+    return asked_video(lookup) if lookup.start_seconds is None else SPAN
+
+
+def asked_video(lookup: Lookup) -> tuple[str, str]:
     return YOURS if lookup.video_id is None else OURS
 
 

@@ -17,7 +17,7 @@ from apps.accounts.people import asker, signed_in
 from apps.accounts.permissions import look_required, may_upload
 from apps.core.exceptions import InvalidInput, NotFound, VSearchError
 from apps.core.timespan import parse_timecode
-from apps.duplicates.lookups.answers import asked_with, lookup_answer, videos_compared
+from apps.duplicates.lookups.answers import asked_video, lookup_answer, videos_compared
 from apps.duplicates.lookups.asking import lookup_create
 from apps.duplicates.lookups.files import lookup_add_to_library
 from apps.duplicates.lookups.receiving import lookup_receive
@@ -53,11 +53,9 @@ def find_page(request: HttpRequest) -> HttpResponse:
             return redirect("duplicates:lookup", _ask(request).id)
         except VSearchError as problem:
             error, status = problem.message, problem.status
-    who = asker(request)
-    lookups = lookup_list(user=who["owner"], session_key=who["session_key"])
     text = request.GET.get("text", "").replace("\x00", "").strip()[:200]
     context = {
-        "lookups": lookups,
+        "lookups": lookup_list(**asker(request)),
         "error": error,
         "text": text,
         "videos": video_list(VideoFilters(text=text, state="ready"))[:VIDEOS_OFFERED],
@@ -104,7 +102,7 @@ def _lookup_context(request: HttpRequest, lookup_id: UUID) -> dict[str, Any]:
         "steps": _steps(lookup),
         "compared": videos_compared(lookup) if lookup.finished else 0,
         "query_url": query_stream_url(lookup),
-        "mine": asked_with(lookup)[0] if lookup.start_seconds is None else "This video",
+        "mine": asked_video(lookup)[0],
         "may_add": lookup.state == Lookup.State.DONE and bool(lookup.path) and may_upload(signed_in(request)),
     }
 

@@ -11,11 +11,12 @@ from django.views.decorators.http import require_safe
 from apps.accounts.people import signed_in
 from apps.accounts.permissions import look_required
 from apps.core.exceptions import NotFound
+from apps.duplicates.lookups.answers import asked_video
 from apps.duplicates.lookups.selectors import lookup_get
+from apps.duplicates.lookups.shown import segment_span
 from apps.duplicates.models import Lookup, MatrixPicture
 from apps.duplicates.pictures.pages import picture_answer, png_answer, shown_picture
 from apps.duplicates.pictures.similarity import lookup_picture_get
-from apps.duplicates.pictures.spans import Span
 
 
 @look_required
@@ -25,11 +26,8 @@ def lookup_picture(request: HttpRequest, lookup_id: UUID, video_id: UUID) -> Htt
     match = next((m for m in lookup.matches if m["video"]["id"] == str(video_id)), None)
     if match is None:
         raise Http404("This video is no match of this lookup.")
-    spans = [
-        Span(s["query"][0], s["query"][1], s["reference"][0], s["reference"][1], s["reversed"])
-        for s in match["segments"]
-    ]
-    mine = "Your video" if lookup.video_id is None else "This video"
+    spans = [segment_span(segment) for segment in match["segments"]]
+    mine, _ = asked_video(lookup)
     context = {
         "picture": shown_picture(picture, spans, mine, match["video"]["title"], _png(lookup.id, video_id)),
         "back_url": reverse("duplicates:lookup", args=[lookup.id]),

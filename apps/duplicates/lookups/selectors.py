@@ -22,10 +22,10 @@ def lookup_get(*, lookup_id: UUID, user: User | None) -> Lookup:
     return lookup
 
 
-def lookup_list(*, user: User | None, session_key: str = "", limit: int = 20) -> list[Lookup]:
+def lookup_list(*, owner: User | None, session_key: str = "", limit: int = 20) -> list[Lookup]:
     """The newest lookups of this person or session."""
-    if user is not None:
-        mine = Lookup.objects.filter(owner=user)
+    if owner is not None:
+        mine = Lookup.objects.filter(owner=owner)
     elif session_key:
         mine = Lookup.objects.filter(owner=None, session_key=session_key)
     else:

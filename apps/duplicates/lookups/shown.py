@@ -79,7 +79,7 @@ def where_words(relation: str, title: str, spans: Sequence[Span], asked: tuple[s
 def _match(match: Mapping[str, Any], query_duration: float, best: float, asked: tuple[str, str]) -> ShownMatch:
     video = match["video"]
     page = reverse("videos:detail", args=[video["id"]])
-    spans = [_span(s) for s in match["segments"]]
+    spans = [segment_span(s) for s in match["segments"]]
     return ShownMatch(
         title=video["title"],
         path=video["path"],
@@ -115,7 +115,7 @@ def _match(match: Mapping[str, Any], query_duration: float, best: float, asked: 
     )
 
 
-def _span(segment: Mapping[str, Any]) -> Span:
+def segment_span(segment: Mapping[str, Any]) -> Span:
     (a_start, a_end), (b_start, b_end) = segment["query"], segment["reference"]
     return Span(a_start, a_end, b_start, b_end, segment["reversed"])
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from apps.core.timespan import timecode
-from apps.duplicates.pictures.spans import Span
+from apps.duplicates.pictures.spans import Span, number_text
 
 WIDTH = 360.0  # of the whole; text of 12 units stays readable on a narrow phone
 LEFT, RIGHT, TOP, BOTTOM = 64.0, 12.0, 8.0, 40.0
@@ -40,17 +40,12 @@ class Chart:
     top: str
     plot_width: str
     plot_height: str
-    right: str  # where the plot ends
-    bottom: str
+    bottom: str  # where the plot ends
     middle_x: str
     middle_y: str
     across: tuple[Tick, ...]
     down: tuple[Tick, ...]
     lines: tuple[Line, ...]
-
-
-def _text(value: float) -> str:
-    return f"{value:.1f}"
 
 
 def chart(spans: Sequence[Span], across: tuple[float, float], down: tuple[float, float]) -> Chart:
@@ -67,25 +62,24 @@ def chart(spans: Sequence[Span], across: tuple[float, float], down: tuple[float,
         return TOP + height * min(max((second - down[0]) / y_seconds, 0.0), 1.0)
 
     return Chart(
-        width=_text(WIDTH),
-        height=_text(TOP + height + BOTTOM),
-        left=_text(LEFT),
-        top=_text(TOP),
-        plot_width=_text(width),
-        plot_height=_text(height),
-        right=_text(LEFT + width),
-        bottom=_text(TOP + height),
-        middle_x=_text(LEFT + width / 2),
-        middle_y=_text(TOP + height / 2),
-        across=tuple(Tick(_text(x(s)), timecode(s)) for s in ticks(*across)),
-        down=tuple(Tick(_text(y(s)), timecode(s)) for s in ticks(*down)),
+        width=number_text(WIDTH),
+        height=number_text(TOP + height + BOTTOM),
+        left=number_text(LEFT),
+        top=number_text(TOP),
+        plot_width=number_text(width),
+        plot_height=number_text(height),
+        bottom=number_text(TOP + height),
+        middle_x=number_text(LEFT + width / 2),
+        middle_y=number_text(TOP + height / 2),
+        across=tuple(Tick(number_text(x(s)), timecode(s)) for s in ticks(*across)),
+        down=tuple(Tick(number_text(y(s)), timecode(s)) for s in ticks(*down)),
         lines=tuple(_line(span, x, y) for span in spans),
     )
 
 
 def _line(span: Span, x: Callable[[float], float], y: Callable[[float], float]) -> Line:
     first, last = (span.b_end, span.b_start) if span.reversed else (span.b_start, span.b_end)
-    return Line(_text(x(span.a_start)), _text(y(first)), _text(x(span.a_end)), _text(y(last)))
+    return Line(number_text(x(span.a_start)), number_text(y(first)), number_text(x(span.a_end)), number_text(y(last)))
 
 
 def ticks(start: float, end: float) -> list[float]:

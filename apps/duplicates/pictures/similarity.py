@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from uuid import UUID
 
 from django.db import transaction
@@ -32,17 +32,7 @@ class Drawn:
 def lookup_pictures_store(*, lookup_id: UUID, pictures: Sequence[Drawn]) -> None:
     """Those of an answer, in the transaction that writes it."""
     MatrixPicture.objects.filter(lookup_id=lookup_id).delete()
-    MatrixPicture.objects.bulk_create(
-        MatrixPicture(
-            lookup_id=lookup_id,
-            video_id=one.video_id,
-            png=one.png,
-            across_start=one.across_start,
-            across_end=one.across_end,
-            down_end=one.down_end,
-        )
-        for one in pictures
-    )
+    MatrixPicture.objects.bulk_create(MatrixPicture(lookup_id=lookup_id, **asdict(picture)) for picture in pictures)
 
 
 def pair_picture_ask(*, match_id: UUID) -> MatrixPicture:

@@ -23,6 +23,11 @@ def alignment_json(spans: Sequence[Span]) -> str:
     return json.dumps([[s.a_start, s.a_end, s.b_start, s.b_end, s.reversed] for s in spans])
 
 
+def number_text(value: float) -> str:
+    """For an attribute of an <svg>: a point, whatever the language of the page."""
+    return f"{value:.1f}"
+
+
 def play_url(page_url: str, start: float) -> str:
     """The player at the second in which the span begins."""
     return f"{page_url}?t={int(start)}"

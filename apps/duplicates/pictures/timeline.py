@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from apps.duplicates.pictures.spans import Span
+from apps.duplicates.pictures.spans import Span, number_text
 
 WIDTH = 600.0
 ROW_HEIGHT = 16.0
@@ -42,10 +42,6 @@ class Timeline:
     ribbons: tuple[Ribbon, ...]
 
 
-def _text(value: float) -> str:
-    return f"{value:.1f}"
-
-
 def timeline(spans: Sequence[Span], a_duration: float, b_duration: float) -> Timeline:
     """Durations of 0 or None-like count as the end of the last span."""
     a_duration = max([a_duration, *(s.a_end for s in spans)], default=0.0)
@@ -53,12 +49,12 @@ def timeline(spans: Sequence[Span], a_duration: float, b_duration: float) -> Tim
     scale = WIDTH / max(a_duration, b_duration, 1e-6)
     b_top = ROW_HEIGHT + GAP
     return Timeline(
-        width=_text(WIDTH),
-        height=_text(b_top + ROW_HEIGHT),
-        row_height=_text(ROW_HEIGHT),
-        b_top=_text(b_top),
-        a_width=_text(max(a_duration * scale, LEAST_WIDTH)),
-        b_width=_text(max(b_duration * scale, LEAST_WIDTH)),
+        width=number_text(WIDTH),
+        height=number_text(b_top + ROW_HEIGHT),
+        row_height=number_text(ROW_HEIGHT),
+        b_top=number_text(b_top),
+        a_width=number_text(max(a_duration * scale, LEAST_WIDTH)),
+        b_width=number_text(max(b_duration * scale, LEAST_WIDTH)),
         ribbons=tuple(_ribbon(span, scale, b_top) for span in spans),
     )
 
@@ -68,5 +64,5 @@ def _ribbon(span: Span, scale: float, b_top: float) -> Ribbon:
     b, b_width = span.b_start * scale, max((span.b_end - span.b_start) * scale, LEAST_WIDTH)
     left, right = (b + b_width, b) if span.reversed else (b, b + b_width)  # crossed when it runs backwards
     corners = [(a, ROW_HEIGHT), (a + a_width, ROW_HEIGHT), (right, b_top), (left, b_top)]
-    points = " ".join(f"{_text(x)},{_text(y)}" for x, y in corners)
-    return Ribbon(Bar(_text(a), _text(a_width)), Bar(_text(b), _text(b_width)), points)
+    points = " ".join(f"{number_text(x)},{number_text(y)}" for x, y in corners)
+    return Ribbon(Bar(number_text(a), number_text(a_width)), Bar(number_text(b), number_text(b_width)), points)

@@ -13,6 +13,7 @@ from django.urls import reverse
 from apps.core.timespan import timecode
 from apps.duplicates.groups.asset_queries import asset_pairs
 from apps.duplicates.groups.keeper import protected_folder
+from apps.duplicates.groups.matches import swap_relation
 from apps.duplicates.groups.verdicts import content_pair, verdicts_latest
 from apps.duplicates.models import DuplicateGroup, MatchedSegment, Relation, ReviewDecision, VideoMatch
 from apps.duplicates.pictures.spans import Span, alignment_json, play_url
@@ -22,7 +23,6 @@ from apps.embeddings.models import ModelVersion
 from apps.videos.models import Video
 from apps.videos.storage import readable
 
-TURNED: dict[str, str] = {Relation.CONTAINS: Relation.CONTAINED_IN, Relation.CONTAINED_IN: Relation.CONTAINS}
 MAX_PAIRS = 60  # shown of a very large group, weakest first
 
 
@@ -184,7 +184,7 @@ def _pair(
     turned = match.a_id != a.video.id  # stored by id, shown by letter
     segments = sorted(match.segments.all(), key=lambda s: (s.b_start, s.a_start) if turned else (s.a_start, s.b_start))
     spans = [_span(s, turned=turned) for s in segments]
-    relation = TURNED.get(match.relation, match.relation) if turned else match.relation
+    relation = swap_relation(match.relation) if turned else match.relation
     if group.kind == DuplicateGroup.Kind.SHARED_ASSET:
         relation = Relation.SHARED_ASSET
     return Pair(
