@@ -7,13 +7,14 @@ PORT ?= 8000
 BASE := $(VENV)/.base-installed
 TEST := $(VENV)/.test-installed
 
-.PHONY: help install demo up test check format lock
+.PHONY: help install demo up test check format bench lock
 help:
 	@echo "make demo [VIDEOS=/path/to/folder] [PORT=8000]   start vsearch with a library to try it on"
 	@echo "make up [PORT=8000]                              start vsearch"
 	@echo "make install                                     only build the environment in $(VENV)"
 	@echo "make test                                        install what tests need and run everything"
 	@echo "make check                                       ruff, mypy, import-linter, migrations"
+	@echo "make bench [FULL=1 [CLIPS=DIR] ...]              measure speed and quality beside baselines; FULL=1 lists the rest"
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' 2>/dev/null || \
@@ -55,6 +56,10 @@ format: $(TEST)
 
 test: check
 	$(BIN)/python -m pytest
+
+bench: $(BASE)
+	@$(BIN)/python -m benchmarks $(if $(FULL),--full) $(if $(ONLY),--only $(ONLY)) \
+	  $(foreach name,clips flickr pack peers runs,$(if $($(shell echo $(name) | tr a-z A-Z)),--$(name) "$($(shell echo $(name) | tr a-z A-Z))"))
 
 lock: $(TEST)
 	$(BIN)/python requirements/lock.py

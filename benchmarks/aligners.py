@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.figures import Figure, hand_over
 from worker.alignment import (
     Aligner,
     AlignerConfig,
@@ -294,6 +295,10 @@ def main() -> None:
         print(row(["mean F1", "", *(f"{np.mean([o.f1 for o in every[n]]):.3f}" for n in aligners)]))
         medians = [float(np.median([e for o in every[n] for e in o.errors] or [np.nan])) for n in aligners]
         print(row(["median boundary error, s", "", *(f"{m:.2f}" for m in medians)]))
+        for name in aligners:
+            mean, naive = (float(np.mean([o.f1 for o in every[n]])) for n in (name, NAIVE))
+            if name != NAIVE:
+                hand_over(Figure(f"{name}, mean F1", mean, "F1", NAIVE, naive))
         print(row(["mean ms a pair", "", *(f"{np.mean([o.ms for o in every[n]]):.1f}" for n in aligners)]))
     for size in SIZES if options.repeats else ():
         spent = milliseconds(aligners, size, options.repeats, options.seed)

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from benchmarks.figures import Figure, hand_over
 from worker.embedders.copies.dml import WEIGHTS, Dml
 from worker.embedders.copies.mac import semantic_mac
 from worker.embedders.semantic.bundled import BundledEmbedder
@@ -42,7 +43,10 @@ def main() -> None:
     features = cached_features(args.pack, args.run, source, "dev", 10**6, args.seed)
     dml = Dml(args.weights)
     print(f"{len(features)} held-out videos, {features.shape[1] - 1} edited versions of each")
-    for name, value in report(features, dml.head).items():
+    found = report(features, dml.head)
+    plain = found["plain MAC"]
+    hand_over(*(Figure(f"{name}, mAP", value, "mAP", "plain MAC", plain) for name, value in found.items()))
+    for name, value in found.items():
         print(f"{name}: mAP {value:.4f}")
     embedded = dml.embed(features.reshape(-1, features.shape[-1])).reshape(*features.shape[:2], -1)
     for name, vectors in (("plain MAC", features), ("MAC + DML", embedded)):

@@ -23,6 +23,7 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch import nn
 
+from benchmarks.figures import Figure, hand_over
 from worker.embedders.copies.descriptor import SIDE, CopyDescriptor, CopyNet
 from worker.embedders.registry import COPY_WEIGHTS
 from worker.embedders.semantic.bundled import BundledEmbedder
@@ -93,6 +94,10 @@ def main() -> None:
     width, height = (int(part) for part in options.size.split("x"))
     choices = ways(options.semantic, options.copy, moving_frames(options.frames, width, height))
     found = {threads: measure(choices, threads, options.repeat) for threads in options.threads}
+    speeds = found[max(found)]
+    for role in ("semantic", "copy"):
+        fast, plain = speeds[f"{role}, encode_frames"], speeds[f"{role}, plain loop"]
+        hand_over(Figure(f"{role} encoder, {max(found)} threads", fast, "frames/s", "plain loop", plain))
     if options.json:
         report = {"frames": options.frames, "size": options.size, "cores": os.cpu_count()}
         print(json.dumps(report | {"frames_per_s": found}, indent=2))

@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks.figures import Figure, hand_over
 from benchmarks.memory import status_bytes
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -136,6 +137,10 @@ def main() -> None:
         print(json.dumps(step_once(size, int(batch), int(micro_batch), device)))
         return
     rows = run(options)
+    for row in rows:
+        cached, plain = row["cached"], row["plain"]
+        what = f"GradCache, {row['size']} towers, batch {row['batch']}"
+        hand_over(Figure(f"{what}, peak", cached["peak_mb"], "MB", "all graphs kept", plain["peak_mb"]))
     print(json.dumps(rows, indent=2) if options.json else table(rows))
 
 

@@ -31,6 +31,7 @@ from uuid import uuid4
 import av
 import torch
 
+from benchmarks.figures import Figure, hand_over
 from worker.embedders.base import Embedder
 from worker.embedders.copies.descriptor import CopyDescriptor
 from worker.embedders.copies.quality import frame_quality
@@ -109,7 +110,8 @@ def storing(semantic: Embedder, copy: CopyDescriptor, folders: tuple[Path, Path]
 
     from apps.embeddings.models import ModelVersion
     from apps.embeddings.vector_index import PgVectorIndex
-    from apps.videos.ingest import video_drop_derived, video_mark_ready, video_store_index
+    from apps.videos.ingest import video_mark_ready, video_store_index
+    from apps.videos.job_kinds import video_drop_derived
     from apps.videos.models import Video
     from worker.library.vectors import store_clips, store_fingerprint
     from worker.media.derived.subtitles import extract_subtitles
@@ -222,13 +224,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("clips", type=Path, nargs="+", help="folders or files")
     parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--limit", type=int, help="only the first so many clips")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="of torch; workers of `up` use all")
     parser.add_argument("--semantic", type=Path, default=ROOT / "models" / "semantic")
     parser.add_argument("--copy", type=Path, default=ROOT / "models" / "copy")
     parser.add_argument("--database", action="store_true", help="also with writes to the configured database")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    paths = find_clips(options.clips)
+    paths = find_clips(options.clips)[: options.limit]
     if not paths:
         raise SystemExit(f"no video files in {', '.join(map(str, options.clips))}")
     torch.set_num_threads(options.threads)
@@ -243,6 +246,10 @@ def main() -> None:
                 refused[path.name] = str(error)
     if not clips:
         raise SystemExit(f"every file was refused: {refused}")
+    for part in totals(clips):
+        slower = max(("decode", "embed"), key=lambda kind: part.seconds[kind])
+        baseline = f"{slower} alone, same frames"
+        hand_over(Figure(f"whole pass, {part.name}", part.seconds["ingest"], "s", baseline, part.seconds[slower]))
     if options.json:
         report = {"threads": options.threads, "cores": os.cpu_count(), "repeat": options.repeat, "refused": refused}
         print(

@@ -27,6 +27,7 @@ from PIL import Image
 
 import worker.detection  # noqa: F401  makes the learned aligners known
 from benchmarks.copy_descriptor import EDITS, SUFFIXES, family
+from benchmarks.figures import Figure, hand_over
 from worker.alignment import AlignerConfig, SimilarityMatrix, get_aligner
 from worker.alignment.sparse import expand
 from worker.detection.coverage import pooled, spans_of
@@ -319,6 +320,15 @@ def main() -> None:
         report.append(row)
         if not options.json:
             print("  ".join(f"{k}={v:.3f}" if isinstance(v, float) else f"{k}={v}" for k, v in row.items()), flush=True)
+    every = report[0]
+    for row in report:
+        if row is not every:
+            f1 = f"{options.aligners[0]} f1"
+            hand_over(
+                Figure(
+                    f"{row['stored']}, {100 * row['share']:.1f} % stored, F1", row[f1], "F1", every["stored"], every[f1]
+                )
+            )
     if options.json:
         print(json.dumps({"seconds": seconds, "budget": sum(budget(d.duration) for d in dense), "rows": report}))
 

@@ -26,6 +26,8 @@ from typing import Any
 import imageio_ffmpeg
 import psutil
 
+from benchmarks.figures import Figure, hand_over
+
 ROOT = Path(__file__).resolve().parent.parent
 MIB = 1024 * 1024
 SAMPLE_SECONDS = 0.1
@@ -185,6 +187,10 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory(prefix="vsearch-bench-", dir=options.keep) as folder:
         report = run(options, Path(folder))
+    short, long = report["baseline"], report["long"]
+    baseline = f"{short['video_seconds']:.0f} s of video"
+    what = f"peak of a worker, {long['video_seconds']:.0f} s of video"
+    hand_over(Figure(what, long["worker_mb"], "MB", baseline, short["worker_mb"]))
     print(json.dumps(report, indent=2) if options.json else table(report))
 
 

@@ -30,6 +30,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
+from benchmarks.figures import Figure, hand_over
 from worker.embedders.semantic.fine_tuned import DualHead
 from worker.evaluation.directions import both_directions
 from worker.evaluation.intervals import mean_interval
@@ -290,6 +291,10 @@ def main() -> None:
         results[f"{RERANKED}, re-ranked by words and frames"] = reranked(
             args.seeds, data, args.out, args.epochs, args.batch
         )
+    plain = float(np.mean([np.array(r["scores"]).sum(1).mean() for r in results["InfoNCE"]]))
+    for method, runs in results.items():
+        total = float(np.mean([np.array(r["scores"]).sum(1).mean() for r in runs]))
+        hand_over(Figure(f"{method}, R@sum", total, "points", "InfoNCE", plain))
     print(table(results))
 
 

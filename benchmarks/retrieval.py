@@ -26,6 +26,7 @@ import torch
 from PIL import Image
 from transformers import BertConfig
 
+from benchmarks.figures import Figure, hand_over
 from worker.embedders.base import Embedder
 from worker.embedders.registry import load_semantic
 from worker.embedders.semantic.bundled import BundledEmbedder
@@ -213,6 +214,11 @@ def main() -> None:
         results[title] = on_images(models, images, captions)
     if options.demo:
         results[f"demo library, seed {DEMO_SEED}"] = on_demo(models, options.demo, options.limit)
+    for title, ways in results.items():
+        for way, scores in ways.items():
+            for k in (1, 10):
+                ours, others = scores[options.model.name].recall[k], scores["chance"].recall[k]
+                hand_over(Figure(f"{title}, {way}, R@{k}", ours, "%", "chance", others))
     if not options.json:
         for title, found in results.items():
             print(f"{title}\n\n{table(found)}\n")

@@ -31,6 +31,8 @@ from uuid import UUID, uuid4
 import django
 import numpy as np
 
+from benchmarks.figures import Figure, hand_over
+
 ROOT = Path(__file__).resolve().parent.parent
 CLIPS_A_VIDEO = 50
 WORDS = ["dog", "beach", "car", "night", "snow", "people", "kitchen", "red", "boat", "street", "child", "train"]
@@ -229,16 +231,23 @@ def main() -> None:
     )
     options = parser.parse_args()
     _setup()
+    from vsearch.postgres import embedded
+
     vectors, queries = _directions(options.clips, options.dim, 2), _directions(options.queries, options.dim, 3)
     report: dict[str, Any] = {"clips": options.clips, "dim": options.dim, "k": options.k, "cores": os.cpu_count()}
-    with _library(vectors, options.serve) as (version_id, made):
-        report |= made | _indexed(version_id, vectors, queries, options.k)
+    with embedded.for_database(), _library(vectors, options.serve) as (version_id, made):
+        measured = _indexed(version_id, vectors, queries, options.k)
+        report |= made | measured
         if options.url and options.serve:
             with _serving(version_id), _started(options.start, options.url) as first:
                 report |= first | _over_http(options.url, options.queries)
     if options.url and not options.serve:
         with _started(options.start, options.url) as first:
             report |= first | _over_http(options.url, options.queries)
+    for kind in ("auto", "through HNSW"):
+        value, baseline = measured[f"VectorIndex.search {kind}"]["p95_ms"], "SQL sequential exact scan"
+        what = f"{options.clips} clips, {kind}, p95"
+        hand_over(Figure(what, value, "ms", baseline, measured[f"baseline: {baseline}"]["p95_ms"]))
     print(json.dumps(report, indent=2))
 
 

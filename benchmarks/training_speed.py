@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from benchmarks.figures import Figure, hand_over
 from worker.embedders.semantic.fine_tuned import DualHead
 from worker.training.data.features import Features
 from worker.training.head.encoder import HeadEncoder, HeadModel
@@ -119,6 +120,7 @@ def main() -> None:
     for name, losses in LOSSES.items():
         speed = tier_a(losses, args.batch, args.seconds)
         base = base or speed
+        hand_over(Figure(f"head, {name}", speed, "steps/s", next(iter(LOSSES)), base))
         print(
             f"| A | {name} | {args.batch} | {speed:.2f} | {speed * args.batch:.0f} | {speed / base:.2f} |", flush=True
         )
@@ -128,6 +130,7 @@ def main() -> None:
         speed = tier_b(args.model, LOSSES["neg_nce"], batch, micro, args.seconds)
         base = base or speed
         title = "neg_nce, plain" if micro == batch else f"neg_nce, GradCache of {micro}"
+        hand_over(Figure(f"towers, {title}", speed, "steps/s", "neg_nce, plain", base))
         print(f"| B | {title} | {batch} | {speed:.3f} | {speed * batch:.1f} | {speed / base:.2f} |", flush=True)
 
 

@@ -11,6 +11,7 @@ from benchmarks.edit_bench.engines import PEERS
 from benchmarks.edit_bench.make import Draw, make_bench
 from benchmarks.edit_bench.render import BenchError
 from benchmarks.edit_bench.run import OURS, as_table, run_bench, write_json
+from benchmarks.figures import Figure, hand_over
 from worker.evaluation.copy_manifest import CopyManifestError
 
 
@@ -41,6 +42,11 @@ def _arguments() -> argparse.Namespace:
 def _run(args: argparse.Namespace) -> None:
     results = run_bench(args.out, args.engines, args.peers, weights=args.weights, aligner=args.aligner,
                         sampling=args.sampling, limit=args.limit)  # fmt: skip
+    first, *others = results
+    for peer in others or [None]:
+        name, sure = (peer.name, peer.report.recall_at_zero_false or 0.0) if peer else ("none installed", 0.0)
+        what = f"{first.name}, recall above every unrelated pair"
+        hand_over(Figure(what, 100 * (first.report.recall_at_zero_false or 0.0), "%", name, 100 * sure))
     print(as_table(results))
     if args.json:
         write_json(results, args.json)
