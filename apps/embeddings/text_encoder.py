@@ -1,7 +1,7 @@
 """Queries to vectors, inside the web process: onnxruntime and tokenizers on the folder of a model version.
 
 The folder holds text.onnx, tokenizer.json and text.json; worker.embedders.semantic.export writes and checks them.
-A tower is loaded once a process and version (some 0.1 to 1 s), so ``warm`` is called before the first request.
+A tower is loaded once a process and version (some 0.1 to 1 s), by the first query or by /readyz before it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 
 from apps.core.exceptions import Unavailable
 from apps.embeddings.models import ModelVersion
-from apps.embeddings.selectors import model_version_serving
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -78,25 +77,6 @@ def encode_query(version: ModelVersion, texts: Sequence[str]) -> NDArray[np.floa
             f"The text encoder of {version.name} does not work. Run `manage.py doctor` on the server."
         ) from error
     return np.concatenate(parts)
-
-
-def warm() -> bool:
-    """Load the serving text tower and run it once; False while no version serves or its files are missing."""
-    version = model_version_serving(ModelVersion.Role.SEMANTIC)
-    if version is None:
-        return False
-    try:
-        encode_query(version, ["warm"])
-    except Unavailable as error:
-        log.warning("%s", error.message)
-        return False
-    return True
-
-
-def forget() -> None:
-    """Drop all loaded towers (tests, and a folder that was written anew)."""
-    with _loading:
-        _towers.clear()
 
 
 def _tower_of(version: ModelVersion) -> _Tower:

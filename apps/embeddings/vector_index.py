@@ -30,7 +30,7 @@ from pgvector import HalfVector
 from pgvector.psycopg.halfvec import register_halfvec_info
 from psycopg.types import TypeInfo
 
-from apps.embeddings.knn import MANY_QUERIES, TABLES, Plan, condition, local_settings
+from apps.embeddings.knn import MANY_QUERIES, TABLES, Plan, condition
 from apps.embeddings.rows import (
     Exactness,
     FloatArray,
@@ -119,18 +119,6 @@ class PgVectorIndex:
                 _counts.clear()
             _counts[key] = kept
         return kept[1]
-
-    def explain(self, kind: Kind, version_id: UUID, vector: FloatArray, k: int) -> str:
-        """The plan of an approximate search, as EXPLAIN prints it."""
-        where, filters = condition(kind, version_id, None, ())
-        plan = Plan(TABLES[kind], where, filters, len(vector), k)
-        with (
-            transaction.atomic(),
-            local_settings(plan.index_settings(filtered=False)),
-            connection.cursor() as cursor,
-        ):
-            cursor.execute("EXPLAIN " + plan.index_statement(), plan.index_parameters(query_matrix(vector[None])[0]))
-            return "\n".join(line for (line,) in cursor.fetchall())
 
     def delete_video(self, video_id: UUID) -> None:
         with transaction.atomic(), connection.cursor() as cursor:

@@ -15,6 +15,7 @@ from apps.core.models import Job
 from apps.embeddings.model_versions import model_version_lacks_videos
 from apps.embeddings.models import ClipEmbedding, ModelVersion
 from apps.embeddings.selectors import model_version_serving
+from apps.training.checks import USABLE
 from apps.training.markdown import card_html
 from apps.training.models import Dataset, EvaluationReport, PromotionDecision, TrainingRun
 from apps.training.promotion.decisions import report_of, report_refusals
@@ -25,7 +26,6 @@ LOSSES = (("loss", "loss"),)
 RECALLS = (("t2v_r1", "R@1"), ("t2v_r5", "R@5"), ("t2v_r10", "R@10"))
 PLAIN_RECALLS = (("r1", "R@1"), ("r5", "R@5"), ("r10", "R@10"))
 CARD = "README.md"
-USABLE = (ModelVersion.State.SERVING, ModelVersion.State.READY)
 
 
 def dataset_list() -> QuerySet[Dataset]:

@@ -53,9 +53,6 @@ class Verdict:
     passed: bool
     reasons: tuple[Reason, ...]
 
-    def refusals(self) -> list[str]:
-        return [reason.text for reason in self.reasons if not reason.ok]
-
 
 def judge(evidence: Evidence) -> Verdict:
     """All reasons, good and bad, in one order; passed only when none is bad."""

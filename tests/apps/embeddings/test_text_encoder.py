@@ -10,14 +10,14 @@ from apps.core.exceptions import Unavailable
 from apps.embeddings import text_encoder
 from apps.embeddings.models import ModelVersion
 from apps.embeddings.text_encoder import encode_query
-from tests.apps.embeddings.towers import WORDS, word_vector, write_tower
+from tests.apps.embeddings.towers import WORDS, forget_towers, word_vector, write_tower
 
 
 @pytest.fixture(autouse=True)
 def fresh_towers():
-    text_encoder.forget()
+    forget_towers()
     yield
-    text_encoder.forget()
+    forget_towers()
 
 
 def _version(folder: Path | str) -> ModelVersion:
@@ -88,14 +88,3 @@ def test_many_threads_load_the_tower_once(tmp_path, monkeypatch):
         thread.join()
     assert len(found) == 8
     assert len(loads) == 1
-
-
-@pytest.mark.django_db
-def test_warming_loads_the_serving_tower_and_survives_a_missing_one(tmp_path):
-    assert text_encoder.warm() is False
-    version = _version(write_tower(tmp_path))
-    version.state = ModelVersion.State.SERVING
-    version.save()
-    assert text_encoder.warm() is True
-    ModelVersion.objects.update(folder=str(tmp_path / "gone"))
-    assert text_encoder.warm() is False

@@ -10,6 +10,8 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
+from apps.embeddings import text_encoder
+
 WORDS = ("[PAD]", "[UNK]", "dog", "beach", "car", "red", "night", "snow", "cat")
 
 
@@ -54,3 +56,8 @@ def write_tower(folder: Path, *, dim: int = 16, masked: bool = True, max_length:
     settings = {"max_length": max_length, "pad_to_max_length": False, "pad_id": 0, "lowercase": False, "dim": dim}
     (folder / "text.json").write_text(json.dumps(settings))
     return folder
+
+
+def forget_towers() -> None:
+    """Of this process, which keeps what it loaded."""
+    text_encoder._towers.clear()

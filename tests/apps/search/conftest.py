@@ -2,18 +2,17 @@ from __future__ import annotations
 
 import pytest
 
-from apps.embeddings import text_encoder
 from apps.search import retrieval
 from tests.apps.embeddings.library import make_version
-from tests.apps.embeddings.towers import write_tower
+from tests.apps.embeddings.towers import forget_towers, write_tower
 
 
 @pytest.fixture(autouse=True)
 def no_memory_of_other_tests():
-    text_encoder.forget()
+    forget_towers()
     retrieval.forget_background()
     yield
-    text_encoder.forget()
+    forget_towers()
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
-from apps.embeddings import text_encoder
 from apps.search import retrieval
+from tests.apps.embeddings.towers import forget_towers
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +19,7 @@ def training_folders(settings: Settings, tmp_path: Path) -> None:
 
 @pytest.fixture(autouse=True)
 def no_memory_of_other_tests():
-    text_encoder.forget()
+    forget_towers()
     retrieval.forget_background()
     yield
-    text_encoder.forget()
+    forget_towers()

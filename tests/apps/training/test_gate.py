@@ -16,12 +16,13 @@ FINE_GUARD = Gain(0.0, -1.0, 1.0, MIN_GUARD)
 
 
 def said(evidence: Evidence) -> str:
-    return " ".join(judge(evidence).refusals())
+    """Why it may not serve; "" when it may."""
+    return " ".join(reason.text for reason in judge(evidence).reasons if not reason.ok)
 
 
 def test_a_sure_gain_with_a_guard_that_holds_may_serve() -> None:
     verdict = judge(Evidence(BETTER, FINE_GUARD, 1.0))
-    assert verdict.passed and not verdict.refusals()
+    assert verdict.passed
     assert [reason.ok for reason in verdict.reasons] == [True] * 4
 
 
@@ -81,9 +82,9 @@ def test_an_index_that_lacks_videos_is_refused(coverage: float) -> None:
 
 
 def test_a_failed_canary_is_named() -> None:
-    verdict = judge(Evidence(BETTER, FINE_GUARD, 1.0, ["index: 2 of 10 videos are lost"]))
-    assert not verdict.passed
-    assert "2 of 10 videos" in verdict.refusals()[0]
+    lost = Evidence(BETTER, FINE_GUARD, 1.0, ["index: 2 of 10 videos are lost"])
+    assert not judge(lost).passed
+    assert "2 of 10 videos" in said(lost)
 
 
 GAINS = {True: BETTER, False: Gain(1.0, -1.0, 3.0, 50)}

@@ -16,6 +16,7 @@ from apps.embeddings.vector_index import PgVectorIndex
 from apps.training.models import Dataset, TrainingRun
 from apps.training.runs.lifecycle import run_start
 from tests.apps.embeddings.library import clip_rows, make_video
+from tests.apps.embeddings.towers import forget_towers
 from tests.apps.people import user
 from tests.apps.search.planted import towards
 from tests.apps.training.planted import NO_CHANGE, done, draft, frozen, report, semantic
@@ -175,9 +176,7 @@ def test_one_query_is_answered_by_both_versions_side_by_side(trainer: Client) ->
     )
     assert "1 up" in mine and "1 down" in mine
     (Path(run.candidate.folder) / "text.onnx").unlink()
-    from apps.embeddings import text_encoder
-
-    text_encoder.forget()
+    forget_towers()
     broken = shown(trainer, f"/training/versions/{run.candidate_id}/compare?q=dog", **{"HX-Target": "answers"})
     assert "missing" in broken and "city drive" in broken
 
