@@ -104,14 +104,10 @@ def _h264(facts: ProbeFacts) -> dict[str, str]:
     scale = min(1.0, SHORT_SIDE / min(facts.width, facts.height))
     width, height = (max(2, round(side * scale / 2) * 2) for side in (facts.width, facts.height))
     return {
-        "vf": f"scale={width}:{height},setsar=1,format=yuv420p",
-        "c:v": "libx264",
-        "preset": "veryfast",
-        "crf": "23",
-        "profile:v": "high",
+        "vf": f"scale={width}:{height},setsar=1,format=yuv420p", "fps_mode": "vfr",
+        "c:v": "libx264", "preset": "veryfast", "crf": "23", "profile:v": "high",
         "force_key_frames": f"expr:gte(t,n_forced*{KEYFRAME_SECONDS})",
-        "fps_mode": "vfr",
-    }
+    }  # fmt: skip
 
 
 def raise_for_disk(result: Completed) -> None:
