@@ -3,7 +3,7 @@
     VSEARCH_DATA_DIR=FOLDER python manage.py migrate
     VSEARCH_DATA_DIR=FOLDER python benchmarks/lookup_speed.py [--frames 1000000] [--queries 20] [--keep | --reuse]
 
-Fills the configured database with synthetic copy descriptors under a model version of its own (never serving), takes
+Fills the configured database with synthetic copy descriptors under a model version of its own (never in use), takes
 queries of sixty seconds cut and roughened from stored videos in every look that a real query has, times the nearest
 frames, the vote and the alignment, and removes everything (``--keep``: not yet; ``--reuse``: measure on what was kept).
 Beside it, over as many frames: the exact scan of one matrix product in memory, and the Hamming distances of 256-bit

@@ -2,9 +2,9 @@
 
     python benchmarks/search_latency.py [--clips 10000] [--dim 256] [--queries 200] [--url http://127.0.0.1:8000]
 
-Fills the configured database with synthetic clips under a model version of their own (never serving), measures, and
+Fills the configured database with synthetic clips under a model version of their own (never in use), measures, and
 removes them. ``--url``: a running server; its own library is asked then, not the synthetic clips, unless ``--serve``
-makes the synthetic version serve for the time of the measurement (on a database that nobody else uses!). ``--start``
+puts the synthetic version in use for the time of the measurement (on a database that nobody else uses!). ``--start``
 is a command that starts a server on that address: the first query after it became ready is timed as well.
 """
 
@@ -227,7 +227,7 @@ def main() -> None:
     parser.add_argument("--url", default="", help="a running server to ask over HTTP")
     parser.add_argument("--start", default="", help="command that starts a server at --url")
     parser.add_argument(
-        "--serve", default="", metavar="FOLDER", help="folder with text.onnx; the clips serve meanwhile"
+        "--serve", default="", metavar="FOLDER", help="folder with text.onnx; the clips are searched meanwhile"
     )
     options = parser.parse_args()
     _setup()

@@ -1,4 +1,4 @@
-"""Parts of /readyz that need more than core: broker, serving model, text encoder."""
+"""Parts of /readyz that need more than core: broker, model in use, text encoder."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def broker() -> str:
 def model() -> str:
     version = model_version_serving("semantic")
     if version is None:
-        raise NotReady("No model serves searches yet: run manage.py prepare, or wait until the installation ends")
+        raise NotReady("No model answers searches yet: run manage.py prepare, or wait until the installation ends")
     return str(version)
 
 
@@ -44,7 +44,7 @@ def text_encoder() -> str:
 
     version = model_version_serving("semantic")
     if version is None:
-        raise NotReady("unknown: no model serves")
+        raise NotReady("unknown: no model is in use")
     try:
         encode_query(version, ["ready"])
     except Unavailable as error:

@@ -51,9 +51,9 @@ def _serve(host: str, port: int, chosen: list[Service]) -> None:
     _prepare()
     watch = _ReadinessWatch(host, port)
     say("up", "starting " + ", ".join(service.name for service in chosen))
-    serves = any(service.name == "web" for service in chosen)
+    web = any(service.name == "web" for service in chosen)
     supervisor = Supervisor(chosen, folder=CODE, log_dir=settings.DATA_DIR / "logs", say=say)
-    supervisor.run(watch.tick if serves else lambda: None)
+    supervisor.run(watch.tick if web else lambda: None)
     say("up", "stopped")
 
 
@@ -78,7 +78,7 @@ def _check_port(host: str, port: int) -> None:
             probe.bind((host, port))
         except OSError as error:
             raise CannotStart(
-                f"Port {port} on {host} cannot be used ({error.strerror}). Another program serves there, perhaps "
+                f"Port {port} on {host} cannot be used ({error.strerror}). Another program uses it, perhaps "
                 f"another vsearch. Stop it, or choose another port: --port {port + 1} (make demo PORT={port + 1})"
             ) from error
 

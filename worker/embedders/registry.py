@@ -26,7 +26,7 @@ def is_fine_tuned(folder: Path) -> bool:
 
 @lru_cache(maxsize=4)  # two fine-tuned ones with their bases
 def load_semantic(folder: Path, name: str, revision: str) -> Embedder:
-    """Raises EmbedderError. The serving one and one that is being indexed beside it stay loaded."""
+    """Raises EmbedderError. The one in use and one that is being indexed beside it stay loaded."""
     if is_bundled(folder):
         from worker.embedders.semantic.bundled import BundledEmbedder
 

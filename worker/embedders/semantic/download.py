@@ -29,7 +29,7 @@ def _wanted(name: str) -> bool:
 def fetch_model(source: str, folder: Path, *, on_progress: Callable[[float], None] = lambda fraction: None) -> str:
     """Copy or download ``source`` into ``folder`` and return its revision ("" for a folder).
 
-    Files that are there whole are kept, a file that broke off goes on where it stopped. Raises EmbedderError.
+    Whole files are kept, and a file that broke off continues where it stopped. Raises EmbedderError.
     """
     local = Path(source).expanduser()
     if local.is_dir():

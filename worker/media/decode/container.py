@@ -145,7 +145,7 @@ def displayed_size(width: int, height: int, aspect: float, turn: int) -> tuple[i
 
 
 def container_name(container: InputContainer, path: str) -> str:
-    """FFmpeg's name; Matroska is told apart from WebM by its document type, because browsers do so."""
+    """FFmpeg's name; Matroska is distinguished from WebM by its document type, because browsers do so."""
     name = container.format.name
     if name != "matroska,webm":
         return name
