@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypedDict
 
-from django.contrib.auth.models import AnonymousUser, User
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 
@@ -17,13 +17,11 @@ class Asker(TypedDict):
 
 
 def signed_in(request: HttpRequest) -> User | None:
-    """The person of a request, None for a visitor. Costs no query beyond the login itself."""
-    return person_of(request.user)
+    """The person of a request, None for a visitor. Costs no query beyond the login itself.
 
-
-def person_of(user: User | AnonymousUser) -> User | None:
-    """Services, selectors and rows take ``User | None``: an anonymous user never travels further than this."""
-    return user if isinstance(user, User) else None
+    Services, selectors and rows take ``User | None``: an anonymous user never travels further than this.
+    """
+    return request.user if isinstance(request.user, User) else None
 
 
 def account(request: HttpRequest) -> User:

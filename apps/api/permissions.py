@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from django.contrib.auth.models import User
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
@@ -11,43 +13,38 @@ from apps.accounts import permissions as rules
 from apps.accounts.people import signed_in
 
 
-class MayLook(BasePermission):
+class Rule(BasePermission):
+    allowed: Callable[[User | None], bool]
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        return self.allowed(signed_in(request))
+
+
+class MayLook(Rule):
     message = "Log in, or send an API token, to search and watch."
-
-    def has_permission(self, request: Request, view: Any) -> bool:
-        return rules.may_look(signed_in(request))
+    allowed = staticmethod(rules.may_look)
 
 
-class MayUpload(BasePermission):
+class MayUpload(Rule):
     message = "Your account may not upload videos. Ask an administrator to add it to the group Uploaders."
-
-    def has_permission(self, request: Request, view: Any) -> bool:
-        return rules.may_upload(signed_in(request))
+    allowed = staticmethod(rules.may_upload)
 
 
-class MayReview(BasePermission):
+class MayReview(Rule):
     message = "Your account may not review duplicates. Ask an administrator to add it to the group Reviewers."
-
-    def has_permission(self, request: Request, view: Any) -> bool:
-        return rules.may_review(signed_in(request))
+    allowed = staticmethod(rules.may_review)
 
 
-class MayAdminister(BasePermission):
+class MayAdminister(Rule):
     message = "Only administrators may do this."
-
-    def has_permission(self, request: Request, view: Any) -> bool:
-        return rules.may_administer(signed_in(request))
+    allowed = staticmethod(rules.may_administer)
 
 
-class LoggedIn(BasePermission):
+class LoggedIn(Rule):
     message = "Log in first."
-
-    def has_permission(self, request: Request, view: Any) -> bool:
-        return signed_in(request) is not None
+    allowed = staticmethod(lambda user: user is not None)
 
 
-class MayTrain(BasePermission):
+class MayTrain(Rule):
     message = "Your account may not train models. Ask an administrator to add it to the group Trainers."
-
-    def has_permission(self, request: Request, view: Any) -> bool:
-        return rules.may_train(signed_in(request))
+    allowed = staticmethod(rules.may_train)
