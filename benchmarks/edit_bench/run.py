@@ -14,7 +14,7 @@ from benchmarks.edit_bench.engines import Engine, load_peer
 from benchmarks.edit_bench.make import MANIFEST
 from benchmarks.edit_bench.render import BenchError
 from worker.evaluation.copy_manifest import CopyManifest, ListedVideo, read_copy_manifest
-from worker.evaluation.copy_report import CopyReport, Key, LabelledSpan, PairPrediction, as_dict, copy_report, details
+from worker.evaluation.copy_report import CopyReport, Key, PairPrediction, TrueSegment, as_dict, copy_report, details
 
 OURS = "ours"
 
@@ -39,11 +39,11 @@ class Result:
         return told | {"ms_per_pair": self.ms_per_pair, "unreadable": list(self.unreadable), "scores": pairs}
 
 
-def truth_of(manifest: CopyManifest) -> dict[Key, list[LabelledSpan]]:
-    truth: dict[Key, list[LabelledSpan]] = {}
+def truth_of(manifest: CopyManifest) -> dict[Key, list[TrueSegment]]:
+    truth: dict[Key, list[TrueSegment]] = {}
     for query in manifest.queries:
         for span in query.segments:
-            true = LabelledSpan(span.box, span.edit, span.shared_asset)
+            true = TrueSegment(span.box, span.edit, span.shared_asset)
             truth.setdefault((query.id, span.reference), []).append(true)
     return truth
 
