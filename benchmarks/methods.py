@@ -17,7 +17,6 @@ the mean, and the same for the difference to InfoNCE (the same videos and seeds,
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
 import logging
 import time
@@ -37,12 +36,14 @@ from worker.evaluation.intervals import mean_interval
 from worker.evaluation.retrieval import CUTOFFS
 from worker.pretraining.imagesets import ImageRow
 from worker.pretraining.semantic.sentences import word_vectors
-from worker.training.data.features import Features, ragged, save_arrays, starts_of
-from worker.training.data.words import with_words
+from worker.training.data.arrays import ragged
+from worker.training.data.features import Features
+from worker.training.data.words import save_words, with_words
 from worker.training.head.encoder import MAX_WORDS, HeadEncoder, HeadModel
 from worker.training.loop.epochs import run_epochs
 from worker.training.losses import interaction
 from worker.training.recipe import Recipe
+from worker.training.run import Run
 
 log = logging.getLogger("methods")
 
@@ -113,8 +114,7 @@ def load_data(pack: Path, cache: Path) -> dict[str, Features]:
             weight=np.ones(len(captions), np.float32),
             group=np.arange(len(chosen)),
         )
-        vectors, starts, words = word_arrays(captions, cache / f"words-{name}.npz")
-        parts[name] = with_words(parts[name], vectors, starts, words, [True] * len(words))
+        parts[name] = with_words(parts[name], words_file(captions, cache / f"words-{name}.npz"), [True] * len(captions))
     return parts
 
 
@@ -200,7 +200,7 @@ def run(method: str, seed: int, data: dict[str, Features], out: Path, epochs: in
     torch.manual_seed(seed)
     encoder = HeadEncoder(HeadModel(DualHead(INPUTS, INPUTS, DIM, recipe.pooling)), parts, recipe)
     began = time.monotonic()
-    state = run_epochs(encoder, recipe, folder, {"recipe_sha256": recipe.sha256()}, lambda _: None, lambda: False)
+    state = run_epochs(encoder, Run(folder, recipe), {"recipe_sha256": recipe.sha256()})
     spent = time.monotonic() - began
     encoder.model.load_state_dict(load_file(folder / "best.safetensors"))
     scores = per_video(encoder, "test")
@@ -246,22 +246,12 @@ def table(results: dict[str, list[dict[str, Any]]]) -> str:
     return "\n".join(lines)
 
 
-def word_arrays(captions: Sequence[str], file: Path) -> tuple[np.ndarray, np.ndarray, list[list[str]]]:
-    """Vectors (sum L, 384), starts (C + 1,) and the words of each caption, kept in ``file``."""
+def words_file(captions: Sequence[str], file: Path) -> Path:
+    """The words of the captions with their vectors (384), made once."""
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
-        found = word_vectors(list(captions))
-        save_arrays(
-            file,
-            {
-                "vectors": np.concatenate([vectors for _, vectors in found]).astype(np.float16),
-                "starts": starts_of(np.array([len(words) for words, _ in found])),
-                "words": np.array([word for words, _ in found for word in words], dtype=np.str_),
-            },
-        )
-    with np.load(file) as stored:
-        words = stored["words"].tolist()
-        return stored["vectors"], stored["starts"], [words[a:b] for a, b in itertools.pairwise(stored["starts"])]
+        save_words(file, word_vectors(list(captions)))
+    return file
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ from tests.clips import Scene, make_clip
 from worker.embedders.registry import load_semantic
 from worker.evaluation.directions import both_directions
 from worker.indexing.video import index_video
-from worker.training import measuring
+from worker.training.data import pictures as picture_files
 from worker.training.data.items import Item
 from worker.training.measuring import NothingMeasured, measure
 
@@ -237,7 +237,7 @@ def test_items_of_one_source_are_right_answers_for_each_other(folder: Path) -> N
 
 
 def test_a_picture_of_too_many_pixels_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(measuring, "MAX_PIXELS", 5000)
+    monkeypatch.setattr(picture_files, "MAX_PIXELS", 5000)
     with pytest.raises(NothingMeasured) as nothing:
         measure(pictures(folder), Constant(0.5))
     assert [p.code for p in nothing.value.problems] == ["too_large_picture"] * 2

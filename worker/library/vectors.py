@@ -20,7 +20,7 @@ from worker.library.stored import InstalledModel, LibraryVideo, Row, StoredFrame
 from worker.types import Descriptors, FloatArray, View
 
 
-def _same_weights(version: InstalledModel, found: str) -> None:
+def require_same_weights(version: InstalledModel, found: str) -> None:
     if found != version.weights_sha256:
         raise EmbedderError(
             f"The weights in {version.folder} are not those that {version.name} was registered with. "
@@ -31,14 +31,14 @@ def _same_weights(version: InstalledModel, found: str) -> None:
 def semantic_embedder(version: InstalledModel) -> Embedder:
     """Loaded once a process. Raises EmbedderError when the files are gone or have changed."""
     embedder = load_semantic(Path(version.folder), version.name, version.revision)
-    _same_weights(version, embedder.spec.weights_sha256)
+    require_same_weights(version, embedder.spec.weights_sha256)
     return embedder
 
 
 def copy_embedder(version: InstalledModel) -> CopyDescriptor:
     """Loaded once a process. Raises EmbedderError when the files are gone or have changed."""
     embedder = load_copy(Path(version.folder))
-    _same_weights(version, embedder.spec.weights_sha256)
+    require_same_weights(version, embedder.spec.weights_sha256)
     return embedder
 
 

@@ -65,7 +65,7 @@ def candidate(job: RunningJob) -> None:
         raise JobFailed("serving", "This version serves already; there is nothing to compare it with.")
     from worker.embedders.base import EmbedderError
     from worker.library.vectors import semantic_embedder
-    from worker.training.data.features import Interrupted
+    from worker.training.errors import Interrupted
 
     candidate_mark_building(run_id=training.id)
     candidate.refresh_from_db()

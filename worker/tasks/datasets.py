@@ -17,7 +17,8 @@ from apps.training.datasets.references import NotReadable, References
 from apps.training.job_kinds import DATASET
 from apps.training.models import MANIFEST, Dataset
 from worker.tasks.running import JobFailed, RunningJob, task
-from worker.training.data.manifest import Item, ManifestError, Problem, read_manifest, require_trainable, write_manifest
+from worker.training.data.items import Item, ManifestError, Problem
+from worker.training.data.manifest import read_manifest, require_trainable, write_manifest
 from worker.training.data.sent_files import Line, csv_lines, json_lines
 from worker.training.data.splits import frozen_splits, source_numbers
 

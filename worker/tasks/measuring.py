@@ -22,7 +22,8 @@ from worker.embedders.base import Embedder
 from worker.library.measuring import both_ways, examples, gain, group_ranks, metrics
 from worker.tasks.running import JobFailed
 from worker.training.data.features import Features, extract
-from worker.training.data.manifest import Item, ManifestError, manifest_sha256, read_manifest
+from worker.training.data.items import Item, ManifestError
+from worker.training.data.manifest import manifest_sha256, read_manifest
 
 GUARD_ITEMS = 2000  # more would only take time
 GUARD_TITLES = 300

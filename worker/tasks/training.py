@@ -1,7 +1,7 @@
 """A training run as a job: check in seconds, train with checkpoints, register the candidate. Thin over worker.training.
 
 Nothing here imports torch before a run begins. A stop leaves a checkpoint, and so does a killed worker: the next
-attempt goes on in the same folder.
+attempt continues in the same folder.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from apps.training.runs.lifecycle import (
 from worker.tasks.running import JobFailed, JobInterrupted, JobStopped, RunningJob, task
 
 if TYPE_CHECKING:
-    from worker.training.loop.epochs import Progress
+    from worker.training.prepare import Base
     from worker.training.recipe import Recipe
-    from worker.training.train import TrainingResult
+    from worker.training.run import Progress, TrainingResult
 
 TRAIN_SHARE = 0.97  # of the job's progress
 
@@ -45,72 +45,53 @@ def train(job: RunningJob) -> None:
     run_mark_running(run_id=training.id)
     job.progress("checking", 0.0)
     from worker.embedders.base import EmbedderError
-    from worker.training import train as training_loop
-    from worker.training.errors import TrainingError
-    from worker.training.loop import epochs
+    from worker.training.errors import Interrupted, TrainingError
+    from worker.training.prepare import prepare
     from worker.training.recipe import recipe_from
+    from worker.training.run import Run
+    from worker.training.train import train as train_prepared
 
-    manifest, base = Path(training.dataset.path), Path(training.base.folder)
     training.folder.mkdir(parents=True, exist_ok=True)
     try:
-        recipe = recipe_from(training.recipe)
-        _base_check(training.base)
-        _unchanged(manifest, training.dataset.sha256)
-        estimate = training_loop.check(manifest, recipe, base, training.folder)
+        run = Run(training.folder, recipe_from(training.recipe), _reporter(job, training), job.stopped)
+        base = _opened(training.base)
+        prepared = prepare(Path(training.dataset.path), base, run, frozen_sha256=training.dataset.sha256)
+        estimate = prepared.estimate
         run_mark_checked(
             run_id=training.id, seconds=estimate.seconds, items=estimate.items, captions=estimate.captions,
             problems=[asdict(problem) for problem in estimate.problems],
         )  # fmt: skip
         job.check()
-        result = training_loop.train(
-            manifest, recipe, base, training.folder, report=_reporter(job, training), stopped=job.stopped
-        )
+        result = train_prepared(prepared, run)
         job.progress("registering", TRAIN_SHARE)
-        _finish(job, training, recipe, result)
+        _finish(job, training, run.recipe, result)
     except TrainingError as error:
         raise JobFailed(error.code, error.message) from error
     except EmbedderError as error:
         raise JobFailed("model", str(error)) from error
-    except epochs.Stopped as error:
+    except Interrupted as error:
         job.check()  # says by whom: a person, a shutdown, or another worker that took over
         raise JobInterrupted(str(job.id)) from error
 
 
-def _base_check(base: ModelVersion) -> None:
-    """That the base is readable and still what was registered; raises JobFailed or EmbedderError."""
+def _opened(version: ModelVersion) -> Base:
+    """Read now, and still what was registered. Raises JobFailed, TrainingError or EmbedderError."""
     from safetensors import SafetensorError
 
     from worker.embedders.registry import load_semantic
-    from worker.library.vectors import semantic_embedder
+    from worker.library.vectors import require_same_weights
+    from worker.training.prepare import open_base
 
+    load_semantic.cache_clear()  # the files may have changed since
     try:
-        semantic_embedder(base)
+        base = open_base(Path(version.folder))
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise JobFailed(
-            "model", f"The files of {base} are damaged or missing ({error}). Install it again, or choose another base."
+            "model",
+            f"The files of {version} are damaged or missing ({error}). Install it again, or choose another base.",
         ) from error
-    finally:
-        load_semantic.cache_clear()  # the training loads it once more by another name
-
-
-def _unchanged(manifest: Path, sha256: str) -> None:
-    from worker.training.data.manifest import ManifestError, manifest_sha256, read_manifest
-
-    try:
-        items, problems = read_manifest(manifest)
-    except ManifestError as error:
-        raise JobFailed(error.code, error.message) from error
-    if problems:
-        # Without some items the others could change sides, and the run would train on what it is measured on.
-        raise JobFailed(
-            "manifest",
-            f"{len(problems)} items of the dataset cannot be found any more, the first: {problems[0]} "
-            "Bring the files back, or make the dataset again.",
-        )
-    if manifest_sha256(items) != sha256:
-        raise JobFailed(
-            "manifest", "The files of the dataset were changed after it was frozen. Make the dataset again."
-        )
+    require_same_weights(version, base.embedder.spec.weights_sha256)
+    return base
 
 
 def _reporter(job: RunningJob, training: TrainingRun) -> Any:

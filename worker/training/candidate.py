@@ -1,4 +1,4 @@
-"""From a trained head to a candidate folder that serves: weights, base, ONNX text tower, parity figures, model card."""
+"""From what was trained to a candidate folder: weights, base, ONNX text tower, parity figures, model card."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -23,12 +22,14 @@ from worker.embedders.semantic.export import export_text_tower
 from worker.embedders.semantic.fine_tuned import ARCHITECTURE, HEAD_FILE, DualHead, FineTunedEmbedder
 from worker.embedders.semantic.image_onnx import IMAGE_FILE, ONNX_ERRORS, export_images, quantise_images
 from worker.embedders.semantic.transformers_model import TransformersEmbedder
+from worker.media.errors import MediaError
+from worker.training.data.items import Item
+from worker.training.data.pictures import read_pictures
+from worker.training.loop.encoder import Encoder
 from worker.training.loop.validation import Split, split_scores, total_rsum
 from worker.training.recipe import Recipe
+from worker.training.run import TrainingResult
 from worker.types import ByteImage
-
-if TYPE_CHECKING:
-    from worker.training.train import TrainingResult
 
 log = logging.getLogger(__name__)
 
@@ -41,18 +42,29 @@ class Sample:
     captions: list[list[str]]
 
 
+SAMPLE_ITEMS, SAMPLE_PICTURES = 100, 2
 CALIBRATION = 64  # pictures
 RECALL_LOSS = 1.0  # points of R@sum, 0..600
 FASTER = 1.1
 
 
+def read_sample(items: Sequence[Item]) -> Sample:
+    """The first items that can be read, with a few pictures each."""
+    sample = Sample([], [])
+    for item in items[: 2 * SAMPLE_ITEMS]:
+        try:
+            pictures = read_pictures(item, SAMPLE_PICTURES)
+        except (MediaError, OSError):
+            continue  # reported as a problem of the run
+        sample.pictures.append(pictures)
+        sample.captions.append(list(item.captions))
+        if len(sample.pictures) == SAMPLE_ITEMS:
+            break
+    return sample
+
+
 def write_candidate(
-    head: DualHead,
-    write_base: Callable[[Path], None],
-    name: str,
-    recipe: Recipe,
-    result: TrainingResult,
-    sample: Sample,
+    encoder: Encoder, name: str, recipe: Recipe, result: TrainingResult, sample: Sample
 ) -> dict[str, float]:
     """Write ``result.candidate`` whole or not at all; returns the parity figures of the export.
 
@@ -62,15 +74,20 @@ def write_candidate(
     fresh = result.candidate.with_name("candidate.new")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
-    base = write_weights(fresh, head, write_base, name, recipe)
+    base = write_weights(fresh, encoder.head(), encoder.write_base, name, recipe)
     tuned = FineTunedEmbedder(fresh, base)
     parity = export_text_tower(tuned, fresh)
     if isinstance(base, TransformersEmbedder):
         base.device = torch.device("cpu")  # where the export has put its model
     parity |= _image_tower_if_any(fresh, base, tuned.head, sample)
     (fresh / "export.json").write_text(json.dumps(parity))
-    told = {"before": result.before, "after": result.after, "figures": result.figures, "best_epoch": result.best_epoch}
-    (fresh / "metrics.json").write_text(json.dumps(told, indent=2) + "\n")
+    metrics = {
+        "before": result.before,
+        "after": result.after,
+        "figures": result.figures,
+        "best_epoch": result.best_epoch,
+    }
+    (fresh / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
     (fresh / "README.md").write_text(model_card(name, base.spec.weights_sha256, recipe, result, parity))
     shutil.rmtree(result.candidate, ignore_errors=True)
     os.replace(fresh, result.candidate)
@@ -167,6 +184,7 @@ def model_card(name: str, weights_sha256: str, recipe: Recipe, result: TrainingR
         f"| {scores['v2t']['r1']:.1f} | {scores['v2t']['r5']:.1f} | {scores['v2t']['r10']:.1f} |"
         for title, scores in (("before", result.before), ("after", result.after))
     ]
+    trains = "towers" if recipe.trains_towers else "head"
     losses = ", ".join(f"{weight:g} x {name}" for name, weight in recipe.losses.items())
     problems = f"{len(result.problems)} items were broken and left out." if result.problems else "No item was broken."
     return "\n".join(
@@ -183,7 +201,7 @@ def model_card(name: str, weights_sha256: str, recipe: Recipe, result: TrainingR
             f"Data {result.figures['data_sha256'][:12]}.",
             "",
             "## Training",
-            f"Recipe {recipe.name} (tier {recipe.tier}): {losses}; pooling {recipe.pooling}; "
+            f"Recipe {recipe.name} (trains the {trains}): {losses}; pooling {recipe.pooling}; "
             f"{'mined hard negatives; ' if recipe.mining else ''}seed {recipe.seed}; "
             f"best of epoch {result.best_epoch}; {result.figures['steps']} steps of {result.figures['batch']} pairs.",
             f"Recipe {result.figures['recipe_sha256'][:12]}.",

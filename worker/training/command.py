@@ -3,7 +3,7 @@
     python -m worker.training.command --manifest data.jsonl --recipe adapter --model models/semantic --out RUN
     torchrun --nproc-per-node 4 -m worker.training.command --manifest data.jsonl --recipe lora-gpu ...
 
-Started again with the same arguments it goes on from its last checkpoint. Ctrl-C leaves one.
+Started again with the same arguments it continues from its last checkpoint. Ctrl-C leaves one.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ import threading
 from pathlib import Path
 
 from worker.embedders.base import EmbedderError
-from worker.training.errors import TrainingError
-from worker.training.loop.epochs import Progress, Stopped
+from worker.training.errors import Interrupted, TrainingError
+from worker.training.prepare import open_base, prepare
 from worker.training.recipe import Recipe, load_recipe, recipe_from
+from worker.training.run import Progress, Run
 from worker.training.steps.distributed import joined_world
 from worker.training.train import train
 
@@ -54,15 +55,13 @@ def main() -> int:
         given = Path(args.recipe)
         recipe = _recipe_file(given) if given.suffix == ".json" else load_recipe(args.recipe)
         with joined_world() as world:
-            result = train(
-                args.manifest, recipe, args.model, args.out,
-                report=_tell if world.leads else lambda _: None, stopped=stop.is_set, world=world,
-            )  # fmt: skip
+            run = Run(args.out, recipe, _tell if world.leads else lambda _: None, stop.is_set, world)
+            result = train(prepare(args.manifest, open_base(args.model), run), run)
     except (TrainingError, EmbedderError) as error:
         print(error, file=sys.stderr)
         return 1
-    except Stopped:
-        print("Stopped; the same command goes on from the checkpoint.", file=sys.stderr)
+    except Interrupted:
+        print("Stopped; the same command continues from the checkpoint.", file=sys.stderr)
         return 130
     if world.leads:
         for problem in result.problems:

@@ -14,3 +14,7 @@ class TrainingError(Exception):
     def __reduce__(self) -> tuple[type[TrainingError], tuple[str, str]]:
         # Exceptions travel between processes as their args, which hold the message alone.
         return type(self), (self.code, self.message)
+
+
+class Interrupted(Exception):
+    """``stopped`` said so. Caches and checkpoint are written: the same call continues from there."""

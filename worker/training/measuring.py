@@ -6,14 +6,11 @@ by its best clip. A list of frames is one clip: every picture is encoded and ``e
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
 
 from worker.embedders.base import Embedder
 from worker.evaluation.directions import BothDirections, both_directions
@@ -21,11 +18,11 @@ from worker.evaluation.intervals import score_intervals
 from worker.indexing.video import BATCH, index_video
 from worker.media.errors import MediaError
 from worker.training.data.items import Item, Problem
+from worker.training.data.pictures import read_picture
 from worker.training.data.splits import source_numbers
-from worker.types import ByteImage, FloatArray
+from worker.types import FloatArray
 
 TEXT_BATCH = 128
-MAX_PIXELS = 50_000_000  # of a picture in a list of frames
 
 
 class NothingMeasured(Exception):
@@ -37,7 +34,7 @@ class NothingMeasured(Exception):
 
 
 @dataclass(frozen=True)
-class Measured:
+class ManifestScores:
     """``items`` are those that were evaluated, in order; ``results`` is per query, captions in the items' order."""
 
     results: BothDirections
@@ -51,31 +48,6 @@ class Measured:
         if len(np.unique(self.results.v2t.source)) > 1:
             found["intervals"] = {way: score_intervals(results, samples=samples) for way, results in ways.items()}
         return found
-
-
-def read_picture(path: Path) -> ByteImage:
-    """(H, W, 3), upright. Raises MediaError."""
-    try:
-        with Image.open(path) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise MediaError("too_large_picture", detail=f"{image.width}x{image.height}")
-            # Large photographs are decoded at a fraction of their size where the format can.
-            image.draft("RGB", (1024, 1024))
-            return np.asarray(_upright(image).convert("RGB"))
-    except Image.DecompressionBombError as error:
-        raise MediaError("too_large_picture", detail=str(error)) from error
-    except FileNotFoundError as error:
-        raise MediaError("missing", f"There is no file {path}.") from error
-    except (OSError, ValueError, SyntaxError, EOFError) as error:  # what Pillow's readers raise for damaged files
-        raise MediaError("damaged", f"{path.name} is no picture that can be read ({error}).") from error
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    """Turned as its EXIF says; broken EXIF says nothing."""
-    try:
-        return ImageOps.exif_transpose(image)
-    except (ArithmeticError, LookupError, SyntaxError, TypeError, ValueError, struct.error):
-        return image
 
 
 def clip_vectors(
@@ -110,7 +82,7 @@ def measure(
     embedder: Embedder,
     *,
     on_progress: Callable[[int, float], None] = lambda item, fraction: None,
-) -> Measured:
+) -> ManifestScores:
     """Embed and evaluate. An item whose media cannot be read becomes a Problem, the rest is evaluated.
 
     ``on_progress`` gets the number of the item and how much of it is done. Memory: one video's read-ahead, and the
@@ -140,7 +112,7 @@ def measure(
         videos=len(kept),
         video_sources=source_numbers(kept),
     )
-    return Measured(results, kept, problems)
+    return ManifestScores(results, kept, problems)
 
 
 def _name(item: Item) -> str:

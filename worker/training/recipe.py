@@ -49,6 +49,11 @@ class Recipe:
     def sha256(self) -> str:
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
 
+    @property
+    def trains_towers(self) -> bool:
+        """Tier B; A trains a head on what the frozen towers give."""
+        return self.tier == "B"
+
     def needs_words(self) -> bool:
         """Whether a loss looks at single words and frames, which costs memory."""
         return bool({"dmae", "tpm_cl", "s3"} & self.losses.keys())
@@ -64,7 +69,7 @@ def recipe_from(values: dict[str, Any]) -> Recipe:
         raise TrainingError("recipe", f"{place}: {error.message}. Correct the recipe and start again.") from error
     if values["tier"] == "B" and not values.get("lora_rank") and not values.get("unfrozen_blocks"):
         raise TrainingError(
-            "recipe", "A recipe of tier B trains nothing without lora_rank or unfrozen_blocks; set one of them above 0."
+            "recipe", "The towers (tier B) train nothing without lora_rank or unfrozen_blocks; set one of them above 0."
         )
     types = {f.name: f.type for f in fields(Recipe)}
     # JSON knows no integers: the schema takes 30.0 for one, and ranges and slices do not.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
@@ -223,12 +224,12 @@ def test_a_stopped_run_keeps_its_checkpoint_and_goes_on(
     versions: Versions,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from worker.training import train as loop
+    from worker.training import train as training
 
     run = started(versions[0], tmp_path, epochs=4, patience=4)
-    real = loop.train
+    real = training.train
 
-    def stops_in_the_second_epoch(*given: Any, report: Any, stopped: Any, **more: Any) -> Any:
+    def stops_in_the_second_epoch(prepared: Any, given: Any) -> Any:
         steps: list[Any] = []
 
         def counting(progress: Any) -> None:
@@ -236,14 +237,14 @@ def test_a_stopped_run_keeps_its_checkpoint_and_goes_on(
                 steps.append(progress)
             if len(steps) == 7:  # of four an epoch
                 Job.objects.filter(id=job_of(run).id).update(cancel_requested=True)
-            report(progress)
+            given.report(progress)
 
         def asked() -> bool:
-            return bool(stopped()) or Job.objects.filter(id=job_of(run).id, cancel_requested=True).exists()
+            return bool(given.stopped()) or Job.objects.filter(id=job_of(run).id, cancel_requested=True).exists()
 
-        return real(*given, report=counting, stopped=asked, **more)
+        return real(prepared, replace(given, report=counting, stopped=asked))
 
-    monkeypatch.setattr(loop, "train", stops_in_the_second_epoch)
+    monkeypatch.setattr(training, "train", stops_in_the_second_epoch)
     # The heartbeat reads the flag every other second; here the body must not outrun it.
     monkeypatch.setattr(
         "worker.tasks.running.RunningJob.check",
@@ -254,7 +255,7 @@ def test_a_stopped_run_keeps_its_checkpoint_and_goes_on(
     assert (run.state, job_of(run).state) == ("stopped", "cancelled"), run.reason
     before = run.curve_path.read_text()
     assert before and (run.folder / "checkpoint").is_dir()
-    monkeypatch.setattr(loop, "train", real)
+    monkeypatch.setattr(training, "train", real)
     run_resume(run_id=run.id)
     train(str(job_of(run).id))
     run.refresh_from_db()

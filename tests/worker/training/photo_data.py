@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from worker.training.data.manifest import Item, write_manifest
+from worker.training.data.items import Item
+from worker.training.data.manifest import write_manifest
 
 SUBJECTS = {
     "red dog": (220, 30, 30),

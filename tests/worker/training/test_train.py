@@ -1,4 +1,4 @@
-"""A whole run of tier A on a tiny model: it learns, resumes exactly, refuses what cannot work, and serves."""
+"""A whole run of the head on a tiny model: it learns, resumes exactly and refuses what cannot work."""
 
 from __future__ import annotations
 
@@ -19,14 +19,17 @@ from tokenizers import Tokenizer
 
 from tests.worker.embedders.tiny_models import tiny_bundled, tiny_clip
 from tests.worker.training.photo_data import SUBJECTS, photo_items, photo_manifest
+from tests.worker.training.runs import train_run
 from worker.embedders.registry import load_semantic
 from worker.embedders.semantic.export import run_onnx
-from worker.training.data.manifest import Item, write_manifest
-from worker.training.errors import TrainingError
-from worker.training.loop.epochs import Progress, Stopped, batch_size, epoch_order, rate_factor
+from worker.training.data.items import Item
+from worker.training.data.manifest import write_manifest
+from worker.training.errors import Interrupted, TrainingError
+from worker.training.loop.epochs import batch_size, epoch_order, rate_factor
 from worker.training.loop.events import read_curve
+from worker.training.prepare import open_base, prepare
 from worker.training.recipe import Recipe, load_recipe, recipe_from
-from worker.training.train import check, read_data, train
+from worker.training.run import Progress, Run
 
 RECIPE = Recipe(
     name="test", title="test", tier="A", losses={"info_nce": 1.0}, epochs=6, batch=16, rate=0.01, patience=6, frames=2
@@ -44,19 +47,11 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return photo_manifest(tmp_path_factory.mktemp("photos"))
 
 
-def no_report(progress: Progress) -> None:
-    pass
-
-
-def never() -> bool:
-    return False
-
-
 def test_a_run_learns(model: Path, tmp_path: Path) -> None:
     # A random tower's pictures are nearly alike, so this takes its time.
     recipe = replace(RECIPE, epochs=30, patience=30, rate=0.05)
     manifest = photo_manifest(tmp_path, 120)
-    result = train(manifest, recipe, model, tmp_path / "run", report=no_report, stopped=never)
+    result = train_run(manifest, recipe, model, tmp_path / "run")
     totals = [p["rsum"] for p in read_curve(tmp_path / "run" / "events" / "curve.jsonl") if "rsum" in p]
     assert max(totals[15:]) > max(totals[:5]) + 30
     assert result.best_epoch == 1 + totals.index(max(totals))
@@ -64,7 +59,7 @@ def test_a_run_learns(model: Path, tmp_path: Path) -> None:
 
 def test_the_candidate_of_a_run_serves(model: Path, manifest: Path, tmp_path: Path) -> None:
     told: list[Progress] = []
-    result = train(manifest, RECIPE, model, tmp_path / "run", report=told.append, stopped=never)
+    result = train_run(manifest, RECIPE, model, tmp_path / "run", report=told.append)
     fractions = [progress.fraction for progress in told]
     assert (np.diff(fractions) >= -1e-9).all()
     assert fractions[-1] == 1.0
@@ -81,7 +76,7 @@ def test_the_candidate_of_a_run_serves(model: Path, manifest: Path, tmp_path: Pa
 
 
 def test_the_exported_text_tower_answers_as_the_candidate(model: Path, manifest: Path, tmp_path: Path) -> None:
-    result = train(manifest, RECIPE, model, tmp_path / "run", report=no_report, stopped=never)
+    result = train_run(manifest, RECIPE, model, tmp_path / "run")
     texts = ["a red dog", "night", "two people talk in the kitchen"]
     wanted = load_semantic(result.candidate, "candidate", "1").encode_text(texts)
     tokenizer = Tokenizer.from_file(str(result.candidate / "tokenizer.json"))
@@ -95,7 +90,7 @@ def test_the_exported_text_tower_answers_as_the_candidate(model: Path, manifest:
 
 
 def test_the_curve_holds_losses_and_recalls(model: Path, manifest: Path, tmp_path: Path) -> None:
-    train(manifest, RECIPE, model, tmp_path / "run", report=no_report, stopped=never)
+    train_run(manifest, RECIPE, model, tmp_path / "run")
     points = read_curve(tmp_path / "run" / "events" / "curve.jsonl")
     assert len(points) == 6 * 8 or len(points) >= 6 * 4
     assert all("loss" in point and "rate" in point for point in points)
@@ -107,7 +102,8 @@ SCRIPT = """
 import sys, torch
 from pathlib import Path
 torch.set_num_threads(1)
-from tests.worker.training.test_train import RECIPE, replace, train
+from tests.worker.training.runs import train_run
+from tests.worker.training.test_train import RECIPE, replace
 import worker.training.loop.epochs as epochs
 epochs.CHECKPOINT_SECONDS = 0.0  # after every step: the kill hits anywhere
 import time
@@ -115,7 +111,7 @@ def slowly(progress):
     if progress.stage == "training":
         time.sleep(float(sys.argv[4]))
 recipe = replace(RECIPE, mining=True, losses={"info_nce": 1.0, "hscl": 0.5}, dropout=0.2)
-train(Path(sys.argv[1]), recipe, Path(sys.argv[2]), Path(sys.argv[3]), report=slowly, stopped=lambda: False)
+train_run(Path(sys.argv[1]), recipe, Path(sys.argv[2]), Path(sys.argv[3]), report=slowly)
 """
 
 
@@ -150,29 +146,29 @@ def test_a_stopped_run_goes_on(model: Path, manifest: Path, tmp_path: Path) -> N
     def stop_soon() -> bool:
         return sum(p.stage == "training" for p in steps) >= 5
 
-    with pytest.raises(Stopped):
-        train(manifest, RECIPE, model, tmp_path / "run", report=steps.append, stopped=stop_soon)
-    result = train(manifest, RECIPE, model, tmp_path / "run", report=no_report, stopped=never)
+    with pytest.raises(Interrupted):
+        train_run(manifest, RECIPE, model, tmp_path / "run", report=steps.append, stopped=stop_soon)
+    result = train_run(manifest, RECIPE, model, tmp_path / "run")
     assert result.candidate.is_dir()
 
 
 def test_a_checkpoint_of_other_data_is_not_resumed(model: Path, manifest: Path, tmp_path: Path) -> None:
-    train(manifest, RECIPE, model, tmp_path / "run", report=no_report, stopped=never)
+    train_run(manifest, RECIPE, model, tmp_path / "run")
     with pytest.raises(TrainingError, match="another recipe") as caught:
-        train(manifest, replace(RECIPE, rate=0.02), model, tmp_path / "run", report=no_report, stopped=never)
+        train_run(manifest, replace(RECIPE, rate=0.02), model, tmp_path / "run")
     assert caught.value.code == "checkpoint"
 
 
 def test_training_stops_early_when_validation_gets_no_better(model: Path, manifest: Path, tmp_path: Path) -> None:
     recipe = replace(RECIPE, epochs=40, patience=1, rate=1e-7)
-    result = train(manifest, recipe, model, tmp_path / "run", report=no_report, stopped=never)
+    result = train_run(manifest, recipe, model, tmp_path / "run")
     assert result.stopped_early
     assert result.figures["steps"] < 40 * 8
 
 
 def test_a_fine_tuned_model_trains_on(model: Path, manifest: Path, tmp_path: Path) -> None:
-    first = train(manifest, RECIPE, model, tmp_path / "first" / "run", report=no_report, stopped=never)
-    second = train(manifest, RECIPE, first.candidate, tmp_path / "second" / "run", report=no_report, stopped=never)
+    first = train_run(manifest, RECIPE, model, tmp_path / "first" / "run")
+    second = train_run(manifest, RECIPE, first.candidate, tmp_path / "second" / "run")
     assert second.before == first.after
     assert not (second.candidate / "base" / "base").exists()
 
@@ -180,20 +176,20 @@ def test_a_fine_tuned_model_trains_on(model: Path, manifest: Path, tmp_path: Pat
 def test_clip_models_train_too_and_filter_pairs(manifest: Path, tmp_path: Path) -> None:
     folder = tiny_clip(tmp_path / "clip")
     recipe = replace(RECIPE, pooling="transformer", filter_percentile=20, epochs=2)
-    result = train(manifest, recipe, folder, tmp_path / "run", report=no_report, stopped=never)
+    result = train_run(manifest, recipe, folder, tmp_path / "run")
     assert result.figures["filtered"]["dropped"] > 0
     assert load_semantic(result.candidate, "candidate", "1").encode_text(["night"]).shape == (1, 24)
 
 
 def test_word_losses_train(model: Path, manifest: Path, tmp_path: Path) -> None:
     recipe = replace(RECIPE, losses={"neg_nce": 1.0, "dmae": 0.5, "tpm_cl": 0.1, "s3": 0.1}, epochs=2)
-    result = train(manifest, recipe, model, tmp_path / "run", report=no_report, stopped=never)
+    result = train_run(manifest, recipe, model, tmp_path / "run")
     assert np.isfinite(result.after["t2v"]["rsum"])
 
 
 def refused(manifest: Path, recipe: Recipe, model: Path, folder: Path) -> TrainingError:
     with pytest.raises(TrainingError) as caught:
-        check(manifest, recipe, model, folder)
+        prepare(manifest, open_base(model), Run(folder, recipe))
     return caught.value
 
 
@@ -220,7 +216,7 @@ def test_a_recipe_for_a_gpu_is_refused_without_one(model: Path, manifest: Path, 
 def test_a_full_disk_is_told_first(
     model: Path, manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.training.train.FREE_BYTES", 10**18)
+    monkeypatch.setattr("worker.training.prepare.FREE_BYTES", 10**18)
     assert refused(manifest, RECIPE, model, tmp_path / "run").code == "no_disk"
 
 
@@ -235,7 +231,7 @@ def test_a_model_without_text_tower_is_refused(manifest: Path, tmp_path: Path) -
 
 
 def test_an_estimate_counts_the_data(model: Path, manifest: Path, tmp_path: Path) -> None:
-    estimate = check(manifest, RECIPE, model, tmp_path / "run")
+    estimate = prepare(manifest, open_base(model), Run(tmp_path / "run", RECIPE)).estimate
     assert (estimate.items, estimate.captions, estimate.problems) == (60, 120, [])
     assert estimate.seconds > 0
 
@@ -277,7 +273,7 @@ def test_every_epoch_has_its_own_order() -> None:
     assert not (epoch_order(50, 0, 3) == epoch_order(50, 0, 4)).all()
 
 
-def test_no_item_is_in_two_splits(manifest: Path) -> None:
-    _, _, splits = read_data(manifest)
+def test_no_item_is_in_two_splits(model: Path, manifest: Path, tmp_path: Path) -> None:
+    splits = prepare(manifest, open_base(model), Run(tmp_path, RECIPE)).splits
     names = [item.id for part in splits.values() for item in part]
     assert len(names) == len(set(names)) == 60

@@ -23,7 +23,7 @@ from worker.management import evaluating_copies
 if TYPE_CHECKING:  # these load torch, which `manage.py help` does not need
     from worker.embedders.base import Embedder
     from worker.training.data.items import Item, Problem
-    from worker.training.measuring import Measured
+    from worker.training.measuring import ManifestScores
 
 BUNDLED = "bundled"
 DRAW_SECONDS = 0.2
@@ -99,7 +99,7 @@ class Command(BaseCommand):
         for problem in problems:
             self.stderr.write(self.style.WARNING(f"left out: {problem}"))
 
-    def _measure(self, items: list[Item], embedder: Embedder) -> Measured:
+    def _measure(self, items: list[Item], embedder: Embedder) -> ManifestScores:
         from worker.training.measuring import measure
 
         drawn = 0.0
@@ -121,7 +121,7 @@ class Command(BaseCommand):
                 self.stderr.write("\r\033[K", ending="")
 
     def _print(
-        self, options: dict[str, Any], measured: Measured, problems: Sequence[Problem], embedder: Embedder
+        self, options: dict[str, Any], measured: ManifestScores, problems: Sequence[Problem], embedder: Embedder
     ) -> None:
         from worker.training.data.manifest import manifest_sha256
 

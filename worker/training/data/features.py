@@ -1,15 +1,12 @@
 """Base embeddings of a manifest's pictures and captions, computed once and cached in shards that survive a kill.
 
-Tier A trains on these: a step costs milliseconds, so thousands of steps fit into minutes on two cores. A shard is a
+The head is trained on these: a step costs milliseconds, so thousands of steps fit into minutes on two cores. A shard is a
 file named by what it depends on (items, weights of the model, frames an item): a second run on the same data finds it,
 and after a kill only the open shard is computed again.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,12 +14,13 @@ from pathlib import Path
 import numpy as np
 
 from worker.embedders.base import Embedder
-from worker.media.decode.stream import open_frames
 from worker.media.errors import MediaError
-from worker.training.data.manifest import Item, Problem
-from worker.training.measuring import read_picture
+from worker.training.data.arrays import cache_file, save_arrays, span_rows, starts_of
+from worker.training.data.items import Item, Problem
+from worker.training.data.pictures import identity_of, read_pictures
 from worker.training.data.splits import source_numbers
-from worker.types import ByteImage, FloatArray
+from worker.training.errors import Interrupted
+from worker.types import FloatArray
 
 SHARD_ITEMS = 64
 TEXT_BATCH = 64
@@ -54,13 +52,17 @@ class Features:
         sums = np.add.reduceat(self.frames.astype(np.float32), self.frame_start[:-1], axis=0)
         return np.asarray(sums / np.diff(self.frame_start)[:, None], np.float32)
 
+    def of_items(self, ids: set[str]) -> Features:
+        """The same with those items only."""
+        return self.select(np.array([i for i, name in enumerate(self.ids) if name in ids], np.int64))
+
     def select(self, items: np.ndarray) -> Features:
         """The same with only ``items`` (sorted item numbers), renumbered from 0."""
         kept = np.asarray(items, np.int64)
         place = np.full(len(self), -1)
         place[kept] = np.arange(len(kept))
         captions = np.flatnonzero(place[self.owner] >= 0)
-        frames = _rows(self.frame_start, kept)
+        frames = span_rows(self.frame_start, kept)
         chosen = replace(
             self,
             ids=[self.ids[i] for i in kept],
@@ -87,7 +89,7 @@ class Features:
         )
         if self.words is None or self.word_start is None:
             return fewer
-        rows = _rows(self.word_start, captions)
+        rows = span_rows(self.word_start, captions)
         return replace(
             fewer,
             words=self.words[rows],
@@ -95,45 +97,6 @@ class Features:
             word_weight=None if self.word_weight is None else self.word_weight[rows],
             word_tfidf=None if self.word_tfidf is None else self.word_tfidf[rows],
         )
-
-
-def starts_of(lengths: np.ndarray) -> np.ndarray:
-    """(N,) lengths -> (N + 1,) where each span starts, and the end."""
-    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-
-
-def _rows(starts: np.ndarray, picked: np.ndarray) -> np.ndarray:
-    """Row numbers of the picked spans, one after the other."""
-    return np.concatenate([np.arange(starts[i], starts[i + 1]) for i in picked] or [np.empty(0, np.int64)])
-
-
-def ragged(values: np.ndarray, starts: np.ndarray, picked: np.ndarray, longest: int) -> tuple[np.ndarray, np.ndarray]:
-    """Spans ``picked`` as (B, longest, ...) padded with zeros, and (B, longest) bool: evenly thinned where longer."""
-    lengths = np.minimum(np.diff(starts)[picked], longest)
-    width = int(lengths.max(initial=1))
-    out = np.zeros((len(picked), width, *values.shape[1:]), np.float32)
-    mask = np.arange(width)[None, :] < lengths[:, None]
-    for row, (item, count) in enumerate(zip(picked, lengths, strict=True)):
-        span = np.arange(starts[item], starts[item + 1])
-        out[row, :count] = values[span[np.linspace(0, len(span) - 1, count).round().astype(int)]]
-    return out, mask
-
-
-def read_pictures(item: Item, count: int) -> list[ByteImage]:
-    """At most ``count`` pictures of an item, evenly spread in time. Raises MediaError or OSError."""
-    if item.video is None:
-        places = np.unique(np.linspace(0, len(item.frames) - 1, min(count, len(item.frames))).round().astype(int))
-        return [read_picture(item.frames[place]) for place in places]
-    pictures: list[ByteImage] = []
-    with open_frames(item.video) as stream:
-        duration = max(stream.facts.duration_seconds, 1e-3)
-        for frame in stream:
-            # The first frame at or after the middle of each of ``count`` equal parts.
-            if len(pictures) < count and frame.time >= (len(pictures) + 0.5) / count * duration - 1e-6:
-                pictures.append(frame.image)
-            elif not pictures:
-                first = frame.image
-    return pictures or [first]
 
 
 def extract(
@@ -175,16 +138,12 @@ def extract(
     return features, problems
 
 
-class Interrupted(Exception):
-    """``stopped`` said so; what is cached stays."""
-
-
 def _media_shard(
     part: Sequence[Item], embedder: Embedder, cache: Path, frames: int, stopped: Callable[[], bool]
 ) -> Iterator[FloatArray | str]:
     """Per item its (F, D) unit vectors, or the reason why it has none."""
-    key = json.dumps([embedder.spec.weights_sha256, embedder.spec.preprocessing_hash, frames, *map(identity_of, part)])
-    file = cache / f"media-{hashlib.sha256(key.encode()).hexdigest()[:32]}.npz"
+    spec = embedder.spec
+    file = cache_file(cache, "media", spec.weights_sha256, spec.preprocessing_hash, frames, *map(identity_of, part))
     found: dict[str, np.ndarray] = {}
     if file.exists():
         with np.load(file) as stored:
@@ -206,16 +165,9 @@ def _media_shard(
         yield found[name].astype(np.float32) if name in found else str(found[f"e{number}"])
 
 
-def identity_of(item: Item) -> list[object]:
-    """What tells that the media is the same as when it was embedded."""
-    paths = [item.video] if item.video else list(item.frames)
-    return [[str(p), p.stat().st_size, p.stat().st_mtime_ns] if p.exists() else [str(p)] for p in paths]
-
-
 def embed_texts(captions: list[str], embedder: Embedder, cache: Path, stopped: Callable[[], bool]) -> FloatArray:
     """C texts -> (C, D), kept in ``cache``."""
-    key = json.dumps([embedder.spec.weights_sha256, embedder.spec.preprocessing_hash, captions])
-    file = cache / f"texts-{hashlib.sha256(key.encode()).hexdigest()[:32]}.npz"
+    file = cache_file(cache, "texts", embedder.spec.weights_sha256, embedder.spec.preprocessing_hash, captions)
     if not file.exists():
         # Sorted by length: a batch pads to its longest.
         order = np.argsort([len(c) for c in captions], kind="stable")
@@ -229,11 +181,3 @@ def embed_texts(captions: list[str], embedder: Embedder, cache: Path, stopped: C
     with np.load(file) as stored:
         texts: FloatArray = stored["texts"]
     return texts
-
-
-def save_arrays(file: Path, arrays: dict[str, np.ndarray]) -> None:
-    """An .npz that is whole or not there."""
-    fresh = file.with_suffix(f".{os.getpid()}.new")
-    with fresh.open("wb") as handle:
-        np.savez(handle, **arrays)  # type: ignore[arg-type]
-    os.replace(fresh, file)

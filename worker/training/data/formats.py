@@ -13,8 +13,8 @@ from typing import Any
 
 from worker.media.derived.subtitles import parse_srt
 from worker.training.data.items import ManifestError, Problem
-from worker.training.data.manifest import decoded, open_text
 from worker.training.data.manifest_lines import parse_json, plain
+from worker.training.data.text_files import decoded, open_text
 
 PICTURES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
 VIDEOS = frozenset(".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .ts .flv .wmv .gif .ogv".split())

@@ -32,6 +32,10 @@ def split_words(caption: str) -> list[tuple[int, int]]:
     return [match.span() for match in _WORD.finditer(caption)]
 
 
+def words_in(caption: str) -> list[str]:
+    return [caption[start:end] for start, end in split_words(caption)]
+
+
 def content_words(words: Sequence[str]) -> np.ndarray:
     """The words of one caption, in order -> (L,) bool: nouns, verbs and adjectives."""
     # Reading the lexicon takes a moment, and most of what imports this module never tags.
@@ -112,7 +116,7 @@ def mask_significant(
     nothing beside those that went.
     """
     spans = split_words(caption)
-    significant = np.flatnonzero(statistics.significant([caption[a:b] for a, b in spans]))
+    significant = np.flatnonzero(statistics.significant(words_in(caption)))
     if not len(significant):
         return None
     gone = set(rng.choice(significant, min(count, len(significant)), replace=False).tolist())

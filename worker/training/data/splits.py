@@ -6,12 +6,10 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:  # the manifest's module offers split_items, too
-    from worker.training.data.manifest import Item
+from worker.training.data.items import Item
 
 SHARES = {"train": 0.8, "validation": 0.1, "test": 0.1}
 SEED = 0

@@ -1,10 +1,8 @@
-"""Word vectors of captions with their weights, cached like the other features of tier A."""
+"""Word vectors of captions with their weights, cached like the other features that the head is trained on."""
 
 from __future__ import annotations
 
-import hashlib
 import itertools
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,10 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from worker.embedders.base import Embedder, EmbedderError
-from worker.embedders.semantic.words import encode_words
-from worker.training.errors import TrainingError
-from worker.training.data.features import Features, Interrupted, embed_texts, save_arrays, starts_of
-from worker.training.data.significance import WordStatistics, mask_significant, split_words, word_weights
+from worker.embedders.semantic.words import WordVectors, encode_words
+from worker.training.data.arrays import cache_file, save_arrays, starts_of
+from worker.training.data.features import Features, embed_texts
+from worker.training.data.significance import WordStatistics, mask_significant, word_weights, words_in
+from worker.training.errors import Interrupted, TrainingError
 
 BATCH = 64
 
@@ -27,15 +26,11 @@ def add_words(
 
     Raises TrainingError("no_words") when the base gives no vectors of single words.
     """
-    key = json.dumps([base.spec.weights_sha256, base.spec.preprocessing_hash, features.captions])
-    file = cache / f"words-{hashlib.sha256(key.encode()).hexdigest()[:32]}.npz"
+    file = cache_file(cache, "words", base.spec.weights_sha256, base.spec.preprocessing_hash, features.captions)
     if not file.exists():
         _compute(features.captions, base, file, stopped)
-    with np.load(file) as stored:
-        vectors, starts, words = stored["vectors"], stored["starts"], stored["words"].tolist()
-    spans = [words[a:b] for a, b in itertools.pairwise(starts)]
     trained = [features.ids[item] in train_ids for item in features.owner]
-    return with_words(features, vectors, starts, spans, trained)
+    return with_words(features, file, trained)
 
 
 def add_masked(
@@ -43,8 +38,7 @@ def add_masked(
 ) -> Features:
     """The same features with every caption embedded again without up to three significant words (S3)."""
     rng = np.random.default_rng(seed)
-    spans = [split_words(caption) for caption in features.captions]
-    words = [[caption[a:b] for a, b in some] for caption, some in zip(features.captions, spans, strict=True)]
+    words = [words_in(caption) for caption in features.captions]
     trained = [features.ids[item] in train_ids for item in features.owner]
     statistics = WordStatistics.of(some for some, counts in zip(words, trained, strict=True) if counts)
     masked = [mask_significant(caption, statistics, rng) for caption in features.captions]
@@ -54,10 +48,11 @@ def add_masked(
     return replace(features, masked=vectors)
 
 
-def with_words(
-    features: Features, vectors: np.ndarray, starts: np.ndarray, words: Sequence[list[str]], trained: Sequence[bool]
-) -> Features:
-    """``words`` of each caption with their vectors; ``trained`` says which captions may count words."""
+def with_words(features: Features, file: Path, trained: Sequence[bool]) -> Features:
+    """With what ``save_words`` wrote of its captions; ``trained`` says which captions may count words."""
+    with np.load(file) as stored:
+        vectors, starts, joined = stored["vectors"], stored["starts"], stored["words"].tolist()
+    words = [joined[a:b] for a, b in itertools.pairwise(starts)]
     statistics = WordStatistics.of(some for some, counts in zip(words, trained, strict=True) if counts)
     return replace(
         features,
@@ -68,9 +63,21 @@ def with_words(
     )
 
 
+def save_words(file: Path, found: Sequence[WordVectors]) -> None:
+    """The words of each caption with their vectors, one after the other."""
+    save_arrays(
+        file,
+        {
+            "vectors": np.concatenate([vectors for _, vectors in found]).astype(np.float16),
+            "starts": starts_of(np.array([len(words) for words, _ in found])),
+            "words": np.array([word for words, _ in found for word in words], dtype=np.str_),
+        },
+    )
+
+
 def _compute(captions: Sequence[str], base: Embedder, file: Path, stopped: Callable[[], bool]) -> None:
     order = np.argsort([len(c) for c in captions], kind="stable")
-    found: list[tuple[list[str], np.ndarray]] = [([], np.empty((0, base.spec.dim), np.float32))] * len(captions)
+    found: list[WordVectors] = [([], np.empty((0, base.spec.dim), np.float32))] * len(captions)
     for start in range(0, len(order), BATCH):
         if stopped():
             raise Interrupted
@@ -81,11 +88,4 @@ def _compute(captions: Sequence[str], base: Embedder, file: Path, stopped: Calla
             raise TrainingError("no_words", str(error)) from error
         for row, words in zip(rows, encoded, strict=True):
             found[row] = words
-    save_arrays(
-        file,
-        {
-            "vectors": np.concatenate([vectors for _, vectors in found]).astype(np.float16),
-            "starts": starts_of(np.array([len(words) for words, _ in found])),
-            "words": np.array([word for words, _ in found for word in words], dtype=np.str_),
-        },
-    )
+    save_words(file, found)

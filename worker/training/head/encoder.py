@@ -1,10 +1,9 @@
-"""Tier A: frozen towers, a head on cached base embeddings. A step costs milliseconds on two cores."""
+"""Training the head: frozen towers, their embeddings cached. A step costs milliseconds on two cores."""
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +13,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from worker.embedders.semantic.fine_tuned import DualHead
-from worker.training.data.features import Features, ragged
+from worker.training.data.arrays import ragged
+from worker.training.data.features import Features
 from worker.training.loop.mining import Mined
 from worker.training.loop.validation import Split
-from worker.training.losses.batch import MAX_SCALE, START_SCALE, PairBatch
+from worker.training.losses.batch import MAX_SCALE, START_SCALE, Objective, PairBatch
 from worker.training.recipe import Recipe
 from worker.training.steps.augment import drop_frames
 
@@ -37,11 +37,8 @@ class HeadModel(nn.Module):
         return self.log_scale.exp().clamp(max=MAX_SCALE)
 
 
-Objective = Callable[[PairBatch, Tensor], Tensor]
-
-
 class HeadEncoder:
-    """Steps of tier A and the vectors of whole splits. ``parts`` maps the names of the splits to their features."""
+    """See ``loop.encoder.Encoder``. ``parts`` maps the names of the splits to their features."""
 
     def __init__(
         self, model: HeadModel, parts: dict[str, Features], recipe: Recipe, base_folder: Path | None = None
@@ -57,7 +54,7 @@ class HeadEncoder:
     def write_base(self, folder: Path) -> None:
         """The base as it is. Weights never change in place: a second name for the same bytes will do."""
         if self._base_folder is None:
-            raise ValueError("this encoder was made without a base folder: it trains, but nothing can serve it")
+            raise ValueError("this encoder was made without a base folder: no candidate can be made of it")
         copy_base(self._base_folder, folder)
 
     def notes(self) -> dict[str, Any]:

@@ -1,35 +1,31 @@
 """Epochs of a run: steps, mining, validation, early stop, and checkpoints that resume to the same way.
 
-Everything random is drawn from (seed, epoch, step), never from a state that goes on: a run that was killed and starts
-again from its last checkpoint walks the same way as one that was never killed.
+Everything random is drawn from (seed, epoch, step), never from a state that carries over: a run that was killed and
+starts again from its last checkpoint takes the same steps as one that was never killed.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Protocol
+from collections.abc import Mapping
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from worker.embedders.semantic.fine_tuned import DualHead
-from worker.training.errors import TrainingError
-from worker.training.head.encoder import Objective
-from worker.training.loop.checkpoint import load_checkpoint, save_checkpoint, whole_checkpoint
+from worker.training.errors import Interrupted
+from worker.training.loop.encoder import Encoder, scores_of
 from worker.training.loop.events import EventLog
-from worker.training.loop.mining import Mined, mine
-from worker.training.loop.validation import Split, split_scores, total_rsum
+from worker.training.loop.mining import Guards, Library, Mined, mine
+from worker.training.loop.resuming import RunCheckpoint, RunState
+from worker.training.loop.validation import total_rsum
 from worker.training.losses import combined
 from worker.training.losses.batch import PairBatch
 from worker.training.recipe import Recipe
-from worker.training.steps.distributed import World, any_process, wait_for_all
+from worker.training.run import Run
+from worker.training.steps.distributed import any_process, wait_for_all
 from worker.training.steps.precision import DivergenceGuard
 
 STEPS_AN_EPOCH = 8  # at least: small data gets smaller batches, not fewer steps
@@ -37,62 +33,6 @@ MIN_BATCH = 16
 WARM_UP = 0.1
 CLIP_NORM = 1.0
 CHECKPOINT_SECONDS = 60.0
-ALONE = World()
-FIRST_FRACTION, LAST_FRACTION = 0.45, 0.9  # of the whole run's progress, what the epochs take
-
-
-@dataclass(frozen=True)
-class Progress:
-    """``fraction`` of the whole run in 0..1; ``point`` is one of the curve: step, epoch, loss, rate, r1, ..."""
-
-    stage: str
-    fraction: float
-    message: str = ""
-    point: dict[str, float] | None = None
-
-
-Report = Callable[[Progress], None]
-
-
-@dataclass
-class RunState:
-    """What a checkpoint holds beside the tensors."""
-
-    epoch: int = 0
-    step: int = 0  # within the epoch
-    best: float = -1.0
-    best_epoch: int = -1
-    waited: int = 0  # epochs since the best
-    guard: dict[str, Any] = field(default_factory=dict)
-    figures: dict[str, float] = field(default_factory=dict)
-
-
-class Stopped(Exception):
-    """``stopped`` said so. The checkpoint is written: calling train again goes on from there."""
-
-
-class Encoder(Protocol):
-    """What a tier offers to the loop: steps on the train split, vectors of every split."""
-
-    model: nn.Module
-
-    @property
-    def saved(self) -> Any: ...  # what has the state_dict of all that trains
-    def head(self) -> DualHead: ...
-    def write_base(self, folder: Path) -> None: ...
-    def notes(self) -> dict[str, Any]: ...
-    def take_notes(self, values: dict[str, Any]) -> None: ...
-    def arrange(self, order: np.ndarray, mined: Mined | None) -> np.ndarray: ...
-    def parameter_groups(self) -> list[dict[str, object]]: ...
-    def split(self, name: str) -> Split: ...
-    def step(self, pairs: np.ndarray, mined: Mined | None, rng: np.random.Generator, objective: Objective) -> None: ...
-    def vectors(self, name: str) -> tuple[np.ndarray, np.ndarray]: ...
-    def caption_vectors(self) -> np.ndarray | None: ...
-
-
-def scores_of(encoder: Encoder, name: str) -> dict[str, dict[str, float]]:
-    """Metrics of one split."""
-    return split_scores(*encoder.vectors(name), encoder.split(name))
 
 
 def batch_size(recipe: Recipe, pairs: int) -> int:
@@ -118,32 +58,27 @@ def seed_step(seed: int, epoch: int, step: int) -> np.random.Generator:
     return np.random.default_rng(list(digest[:16]))
 
 
-def run_epochs(
-    encoder: Encoder,
-    recipe: Recipe,
-    folder: Path,
-    identity: dict[str, str],
-    report: Report,
-    stopped: Callable[[], bool],
-    world: World = ALONE,
-) -> RunState:
+def run_epochs(encoder: Encoder, run: Run, identity: dict[str, str]) -> RunState:
     """Epochs with mining, validation, early stop and checkpoints; the best weights: ``best.safetensors``.
 
-    Of several processes the leading one writes; all validate, so that all come to the same decisions.
+    Of several processes the leading one writes; all validate, so that all come to the same decisions. Raises
+    TrainingError, or Interrupted when the run was stopped.
     """
+    recipe, world = run.recipe, run.world
     model, captions = encoder.model, len(encoder.split("train").owner)
     size = batch_size(recipe, captions)
     size = max(size - size % world.size, world.size)  # shares of the processes must be equal
     steps = max(captions // size, 1)
     optimizer = torch.optim.AdamW(encoder.parameter_groups(), lr=recipe.rate)  # type: ignore[arg-type]
-    state, mined = _resume(folder, encoder, optimizer, identity)
+    checkpoint = RunCheckpoint(run, encoder, optimizer, identity)
+    state, mined = checkpoint.load()
     guard = DivergenceGuard()
     if state.guard:
         guard.restore(state.guard)
     saved = began = time.monotonic()
     first = done = state.epoch * steps + state.step
     model.train()
-    with EventLog(folder / "events", resume_step=done) if world.leads else NoEvents() as events:
+    with EventLog(run.folder / "events", resume_step=done) if world.leads else NoEvents() as events:
         while state.epoch < recipe.epochs and state.waited < recipe.patience:
             if state.step == 0 and recipe.mining and state.epoch > 0:
                 mined = mine_epoch(encoder, recipe, state.epoch)
@@ -161,22 +96,23 @@ def run_epochs(
                 guard.check_gradient(norm, done)
                 optimizer.step()
                 state.step, done = state.step + 1, done + 1
-                point = {"step": done, "epoch": state.epoch + state.step / steps, **objective.told}
+                point = {"step": done, "epoch": state.epoch + state.step / steps, **objective.parts}
                 events.add(point | {"rate": optimizer.param_groups[0]["lr"]})
-                fraction = FIRST_FRACTION + (LAST_FRACTION - FIRST_FRACTION) * progress
-                report(Progress("training", fraction, point=point if done % 10 == 0 else None))
-                stop = any_process(stopped(), world)
+                run.trained(progress, point if done % 10 == 0 else None)
+                stop = any_process(run.stopped(), world)
                 if stop or time.monotonic() - saved > CHECKPOINT_SECONDS:
                     state.guard = guard.state()
                     events.flush()
-                    _save(folder, encoder, optimizer, identity, state, mined, world)
+                    checkpoint.save(state, mined)
                     saved = time.monotonic()
                 if stop:
                     wait_for_all(world)
-                    raise Stopped(str(folder))
-            _end_epoch(encoder, folder, state, events, done, report, recipe, world)
+                    raise Interrupted(str(run.folder))
+            point = {"step": done, **validate(encoder, run, state)}
+            events.add(point)
+            run.trained(state.epoch / recipe.epochs, point)
             state.guard = guard.state()
-            _save(folder, encoder, optimizer, identity, state, mined, world)
+            checkpoint.save(state, mined)
             wait_for_all(world)
             saved = time.monotonic()
     spent = time.monotonic() - began
@@ -196,12 +132,12 @@ class NoEvents:
 
 
 class StepObjective:
-    """The loss of one step with its anchor; what it was is kept in ``told`` for the curve."""
+    """The loss of one step with its anchor; what it was is kept in ``parts`` for the curve."""
 
     def __init__(self, recipe: Recipe, guard: DivergenceGuard, progress: float, epoch: int, step: int) -> None:
         self._recipe, self._guard = recipe, guard
         self._progress, self._epoch, self._step = progress, epoch, step
-        self.told: dict[str, float] = {}
+        self.parts: dict[str, float] = {}
 
     def __call__(self, batch: PairBatch, anchor: Tensor) -> Tensor:
         recipe = self._recipe
@@ -212,88 +148,29 @@ class StepObjective:
             parts["anchor"] = float(anchor.detach())
         value = float(loss.detach())
         self._guard.check(value, self._step)
-        self.told = {"loss": value, **{f"loss_{name}": part for name, part in parts.items()}}
+        self.parts = {"loss": value, **{f"loss_{name}": part for name, part in parts.items()}}
         return loss
 
 
-def _end_epoch(
-    encoder: Encoder,
-    folder: Path,
-    state: RunState,
-    events: EventLog | NoEvents,
-    done: int,
-    report: Report,
-    recipe: Recipe,
-    world: World,
-) -> None:
-    """Validate, keep the best, count the epochs without one."""
+def validate(encoder: Encoder, run: Run, state: RunState) -> dict[str, float]:
+    """End an epoch in ``state``: keep the best weights, count the epochs since. Returns a point of the curve."""
     scores = scores_of(encoder, "validation")
     total = total_rsum(scores)
     state.epoch, state.step = state.epoch + 1, 0
     if total > state.best:
         state.best, state.best_epoch, state.waited = total, state.epoch, 0
         weights = {k: v.contiguous() for k, v in encoder.saved.state_dict().items()}
-        if world.leads:
-            save_file(weights, folder / "best.new.safetensors")
-            (folder / "best.new.safetensors").replace(folder / "best.safetensors")
+        if run.world.leads:
+            save_file(weights, run.folder / "best.new.safetensors")
+            (run.folder / "best.new.safetensors").replace(run.folder / "best.safetensors")
     else:
         state.waited += 1
-    point = {"step": done, "epoch": float(state.epoch), "rsum": total}
-    point |= {f"{way}_{name}": scores[way][name] for way in ("t2v", "v2t") for name in ("r1", "r5", "r10")}
-    events.add(point)
-    fraction = FIRST_FRACTION + (LAST_FRACTION - FIRST_FRACTION) * state.epoch / recipe.epochs
-    report(Progress("training", fraction, point=point))
+    recalls = {f"{way}_{name}": scores[way][name] for way in ("t2v", "v2t") for name in ("r1", "r5", "r10")}
+    return {"epoch": float(state.epoch), "rsum": total, **recalls}
 
 
 def mine_epoch(encoder: Encoder, recipe: Recipe, epoch: int) -> Mined:
-    """Hard negatives of every caption over the whole train split, with the guards of worker.training.loop.mining."""
-    texts, videos = encoder.vectors("train")
+    """Hard negatives of every caption over the whole train split, with the guards of loop.mining."""
     split = encoder.split("train")
-    rng = np.random.default_rng([recipe.seed, epoch, 1])
-    base = encoder.caption_vectors()
-    return mine(texts, videos, split.owner, split.group, sample=recipe.mined, rng=rng, caption_vectors=base)
-
-
-def _save(
-    folder: Path,
-    encoder: Encoder,
-    optimizer: torch.optim.Optimizer,
-    identity: dict[str, str],
-    state: RunState,
-    mined: Mined | None,
-    world: World,
-) -> None:
-    if not world.leads:
-        return
-    modules: dict[str, Any] = {"model": encoder.saved}
-    if mined is not None:
-        holder = nn.Module()
-        holder.register_buffer("video_of_text", torch.from_numpy(mined.video_of_text))
-        holder.register_buffer("text_of_video", torch.from_numpy(mined.text_of_video))
-        modules["mined"] = holder
-    progress = {"identity": identity, "state": state.__dict__, "notes": encoder.notes()}
-    save_checkpoint(folder / "checkpoint", modules, optimizer, progress)
-
-
-def _resume(
-    folder: Path, encoder: Encoder, optimizer: torch.optim.Optimizer, identity: dict[str, str]
-) -> tuple[RunState, Mined | None]:
-    """The state of the last checkpoint, or a fresh one; a checkpoint of other data or another recipe is an error."""
-    whole = whole_checkpoint(folder / "checkpoint")
-    if whole is not None:
-        found = json.loads((whole / "progress.json").read_text())["identity"]
-        differing = [name for name in identity if found.get(name) != identity[name]]
-        if differing:
-            what = ", ".join(name.removesuffix("_sha256") for name in differing)
-            raise TrainingError(
-                "checkpoint", f"The checkpoint of this run was made with another {what}. Start a new run instead."
-            )
-    progress = load_checkpoint(folder / "checkpoint", {"model": encoder.saved}, optimizer)
-    if progress is None or whole is None:
-        return RunState(), None
-    encoder.take_notes(progress["notes"])
-    tensors = load_file(whole / "state.safetensors")
-    mined = None
-    if "mined.video_of_text" in tensors:
-        mined = Mined(tensors["mined.video_of_text"].numpy(), tensors["mined.text_of_video"].numpy(), {})
-    return RunState(**progress["state"]), mined
+    library = Library(*encoder.vectors("train"), split.owner, split.group, encoder.caption_vectors())
+    return mine(library, Guards(sample=recipe.mined), np.random.default_rng([recipe.seed, epoch, 1]))

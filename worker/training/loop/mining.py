@@ -29,73 +29,61 @@ class Mined:
 
 
 @dataclass(frozen=True)
-class _Library:
+class Library:
+    """N texts and M videos to mine in, unit rows."""
+
     text: np.ndarray  # (N, D)
     video: np.ndarray  # (M, D)
-    owner: np.ndarray  # (N,)
-    group: np.ndarray  # (M,)
-    own: np.ndarray  # (N,) similarity of each text and its video
-    captions: np.ndarray  # (N, E), what tells near-identical captions
-    keys: np.ndarray  # (N,)
-    near: float
+    owner: np.ndarray  # (N,) the video of each text
+    group: np.ndarray  # (M,) same-source groups
+    captions: np.ndarray | None = None  # (N, E) in place of text in guard 2: those of the frozen base do not drift
+
+    def __post_init__(self) -> None:
+        if len(self.owner) != len(self.text) or len(self.group) != len(self.video):
+            raise ValueError("mining needs one owner for each text and one group for each video")
+        if not (np.isfinite(self.text).all() and np.isfinite(self.video).all()):
+            raise ValueError("mining needs finite vectors; training has diverged")
+
+    def own(self) -> np.ndarray:
+        """(N,) similarity of each text and its video."""
+        return np.einsum("nd,nd->n", self.text, self.video[self.owner])
+
+    def caption_vectors(self) -> np.ndarray:
+        return self.text if self.captions is None else self.captions
+
+
+@dataclass(frozen=True)
+class Guards:
+    """The ``top`` most similar go through the guards, in this order; of what is left ``sample`` are drawn:
+
+    1. never the same video or same-source group;
+    2. never a caption near-identical to the positive's: cosine of at least ``near``. A video with such a caption is no
+       negative of that text, and such a caption none of that video;
+    3. s_neg <= s_pos - margin: what scores like the positive is as likely an unlabelled positive;
+    4. the first ``skip`` of those left go, for data from clicks, where nobody has said what else is relevant.
+    """
+
+    top: int = 200
+    sample: int = 10
+    margin: float = 0.05
+    skip: int = 0
+    near: float = 0.95
+
+    def __post_init__(self) -> None:
+        if self.top < 1 or self.sample < 1 or self.skip < 0:
+            raise ValueError("mining needs top and sample of at least 1 and skip of at least 0")
 
 
 @dataclass(frozen=True)
 class _Draw:
-    top: int
-    sample: int
-    margin: float
-    skip: int
+    guards: Guards
     rng: np.random.Generator
     report: dict[str, int]
 
 
-def mine(
-    text: np.ndarray,
-    video: np.ndarray,
-    owner: np.ndarray,
-    group: np.ndarray,
-    caption_key: np.ndarray | None = None,
-    *,
-    rng: np.random.Generator,
-    top: int = 200,
-    sample: int = 10,
-    margin: float = 0.05,
-    skip: int = 0,
-    near: float = 0.95,
-    caption_vectors: np.ndarray | None = None,
-) -> Mined:
-    """text (N, D) and video (M, D) unit rows, owner (N,) the video of each text, group (M,) same-source groups.
-
-    The ``top`` most similar go through the guards, in this order; of what is left ``sample`` are drawn:
-    1. never the same video or same-source group;
-    2. never a caption near-identical to the positive's: equal ``caption_key`` (N,), or cosine of at least ``near``. A
-       video with such a caption is no negative of that text, and such a caption none of that video;
-    3. s_neg <= s_pos - margin: what scores like the positive is as likely an unlabelled positive;
-    4. the first ``skip`` of those left go, for data from clicks, where nobody has said what else is relevant.
-
-    ``caption_vectors`` (N, E) replace ``text`` in guard 2: those of the frozen base do not drift with training.
-    """
-    if len(owner) != len(text) or len(group) != len(video):
-        raise ValueError("mining needs one owner for each text and one group for each video")
-    if caption_key is not None and len(caption_key) != len(text):
-        raise ValueError("mining needs one key for each text, or none at all")
-    if top < 1 or sample < 1 or skip < 0:
-        raise ValueError("mining needs top and sample of at least 1 and skip of at least 0")
-    if not (np.isfinite(text).all() and np.isfinite(video).all()):
-        raise ValueError("mining needs finite vectors; training has diverged")
-    text, video = np.asarray(text, np.float32), np.asarray(video, np.float32)
-    library = _Library(
-        text,
-        video,
-        np.asarray(owner),
-        np.asarray(group),
-        own=np.einsum("nd,nd->n", text, video[owner]),
-        captions=text if caption_vectors is None else np.asarray(caption_vectors, np.float32),
-        keys=np.arange(len(text)) if caption_key is None else np.unique(caption_key, return_inverse=True)[1],
-        near=near,
-    )
-    draw = _Draw(top, sample, margin, skip, rng, {})
+def mine(library: Library, guards: Guards, rng: np.random.Generator) -> Mined:
+    """Negatives of every text and of its video. Raises ValueError for vectors that are not finite."""
+    draw = _Draw(guards, rng, {})
     return Mined(_videos_of_texts(library, draw), _texts_of_videos(library, draw), draw.report)
 
 
@@ -109,41 +97,44 @@ def _most_similar(queries: np.ndarray, base: np.ndarray, top: int) -> tuple[np.n
     return np.take_along_axis(best, order, 1), np.take_along_axis(scores, order, 1)
 
 
-def _videos_of_texts(library: _Library, draw: _Draw) -> np.ndarray:
-    result = np.full((len(library.text), draw.sample), NONE, np.int64)
+def _videos_of_texts(library: Library, draw: _Draw) -> np.ndarray:
+    guards = draw.guards
+    result = np.full((len(library.text), guards.sample), NONE, np.int64)
     # Texts in the order of their videos, so that "any caption of a video" is a reduction over neighbours.
     order = np.argsort(library.owner, kind="stable")
     described, starts = np.unique(library.owner[order], return_index=True)
-    captions, keys = library.captions[order], library.keys[order]
+    vectors, own = library.caption_vectors(), library.own()
+    captions = vectors[order]
     step = max(BLOCK_ELEMENTS // max(len(library.text), len(library.video)), 1)
     for start in range(0, len(library.text), step):
         rows = slice(start, start + step)
-        found, scores = _most_similar(library.text[rows], library.video, draw.top)
+        found, scores = _most_similar(library.text[rows], library.video, guards.top)
         same = library.group[found] == library.group[library.owner[rows]][:, None]
-        identical = (library.captions[rows] @ captions.T >= library.near) | (library.keys[rows][:, None] == keys)
+        identical = vectors[rows] @ captions.T >= guards.near
         near = np.zeros((len(found), len(library.video)), bool)
         near[:, described] = np.logical_or.reduceat(identical, starts, axis=1)
         alike = np.take_along_axis(near, found, 1)
-        result[rows] = _guarded(found, scores, same, alike, library.own[rows], draw, "t2v_")
+        result[rows] = _guarded(found, scores, same, alike, own[rows], draw, "t2v_")
     return result
 
 
-def _texts_of_videos(library: _Library, draw: _Draw) -> np.ndarray:
-    result = np.full((len(library.text), draw.sample), NONE, np.int64)
+def _texts_of_videos(library: Library, draw: _Draw) -> np.ndarray:
+    guards = draw.guards
+    result = np.full((len(library.text), guards.sample), NONE, np.int64)
     order = np.argsort(library.owner, kind="stable")
     starts = np.searchsorted(library.owner[order], np.arange(len(library.video) + 1))
+    captions, own = library.caption_vectors(), library.own()
     step = max(BLOCK_ELEMENTS // max(len(library.text), 1), 1)
     for start in range(0, len(library.video), step):
-        block = _most_similar(library.video[start : start + step], library.text, draw.top)
+        block = _most_similar(library.video[start : start + step], library.text, guards.top)
         for number, (found, scores) in enumerate(zip(*block, strict=True), start):
             rows = order[starts[number] : starts[number + 1]]
             if len(rows):
                 same = library.group[library.owner[found]] == library.group[number]
-                identical = (library.captions[rows] @ library.captions[found].T >= library.near).any(0)
-                alike = identical | np.isin(library.keys[found], library.keys[rows])
+                alike = (captions[rows] @ captions[found].T >= guards.near).any(0)
                 shape = (len(rows), len(found))
                 found, scores, same, alike = (np.broadcast_to(a, shape) for a in (found, scores, same, alike))
-                result[rows] = _guarded(found, scores, same, alike, library.own[rows], draw, "v2t_")
+                result[rows] = _guarded(found, scores, same, alike, own[rows], draw, "v2t_")
     return result
 
 
@@ -162,11 +153,11 @@ def _guarded(
     for name, removed in (
         ("same_group", same),
         ("near_caption", alike),
-        ("above_cap", scores > (own - draw.margin)[:, None]),
+        ("above_cap", scores > (own - draw.guards.margin)[:, None]),
     ):
         counts[name] = int((left & removed).sum())
         left &= ~removed
-    skipped = left & (left.cumsum(1) <= draw.skip)
+    skipped = left & (left.cumsum(1) <= draw.guards.skip)
     counts["skipped"] = int(skipped.sum())
     left &= ~skipped
     counts["left"] = int(left.sum())
@@ -179,11 +170,11 @@ def _guarded(
 def _drawn(found: np.ndarray, left: np.ndarray, draw: _Draw) -> np.ndarray:
     """(n, sample): that many of the candidates left in each row, each equally likely, in the order of the row."""
     ticket = np.where(left, draw.rng.random(left.shape), np.inf)
-    count = min(draw.sample, found.shape[1])
+    count = min(draw.guards.sample, found.shape[1])
     places = np.argsort(ticket, axis=1)[:, :count]
     places = np.where(np.take_along_axis(left, places, 1), places, found.shape[1])
     places.sort(axis=1)  # back to the order of the row, those that were not left at the end
     padded = np.concatenate([found, np.full((len(found), 1), NONE)], 1)
-    drawn = np.full((len(found), draw.sample), NONE, np.int64)
+    drawn = np.full((len(found), draw.guards.sample), NONE, np.int64)
     drawn[:, :count] = np.take_along_axis(padded, places, 1)
     return drawn

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -42,6 +43,9 @@ class PairBatch:
     epoch: int = 0  # from 0
     epochs: int = 1
     generator: torch.Generator | None = None  # on the processor; None draws from torch's global one
+
+
+Objective = Callable[[PairBatch, Tensor], Tensor]  # the loss of a batch, and how far it is from the base
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
@@ -36,13 +38,13 @@ def interaction(
     weight = word_mask.to(words.dtype) if word_weight is None else word_weight * word_mask
     frames, source = _without_padding(frames, frame_mask)
     second, closeness = _second_frames(frames, frame_mask)
-    video = (frames, frame_mask, second.gather(1, source), closeness.gather(1, source))
+    videos = _Videos(frames, frame_mask, second.gather(1, source), closeness.gather(1, source))
     words = _without_padding(words, word_mask)[0]
     step = max(BLOCK_ELEMENTS // max(words.shape[1] * frames.shape[0] * frames.shape[1], 1), 1)
     whole = step >= len(words)
 
     def block(part: slice) -> Tensor:
-        inputs = (words[part], word_mask[part], weight[part], *video, visual)
+        inputs = (words[part], word_mask[part], weight[part], videos, visual)
         if whole or not torch.is_grad_enabled():
             return _block(*inputs)
         result: Tensor = checkpoint(_block, *inputs, use_reentrant=False, preserve_rng_state=False)
@@ -69,29 +71,27 @@ def _second_frames(frames: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     return second, torch.where(other.any(-1), closeness, torch.zeros_like(closeness))
 
 
-def _block(
-    words: Tensor,
-    word_mask: Tensor,
-    weight: Tensor,
-    frames: Tensor,
-    frame_mask: Tensor,
-    second: Tensor,
-    closeness: Tensor,
-    visual: float,
-) -> Tensor:
+class _Videos(NamedTuple):
+    frames: Tensor  # (B, F, D)
+    mask: Tensor  # (B, F) bool
+    second: Tensor  # (B, F) the other frame most like each
+    closeness: Tensor  # (B, F) its cosine
+
+
+def _block(words: Tensor, word_mask: Tensor, weight: Tensor, videos: _Videos, visual: float) -> Tensor:
     # The matrix is in the order (L, a, B, F): both maxima then run over whole rows of memory.
-    similarity = (words.transpose(0, 1) @ frames.flatten(0, 1).T).unflatten(-1, frames.shape[:2])
+    similarity = (words.transpose(0, 1) @ videos.frames.flatten(0, 1).T).unflatten(-1, videos.mask.shape)
     best, place = similarity.max(-1)  # (L, a, B)
     if visual:
-        video = torch.arange(len(frames), device=frames.device)
-        supporting = similarity.gather(-1, second[video, place].unsqueeze(-1)).squeeze(-1)
-        best = best + visual * closeness[video, place] * supporting
-    best = torch.where(frame_mask.any(1), best, torch.zeros_like(best))
+        video = torch.arange(len(videos.frames), device=words.device)
+        supporting = similarity.gather(-1, videos.second[video, place].unsqueeze(-1)).squeeze(-1)
+        best = best + visual * videos.closeness[video, place] * supporting
+    best = torch.where(videos.mask.any(1), best, torch.zeros_like(best))
     small = torch.finfo(words.dtype).tiny
     forward = torch.einsum("lab,al->ab", best, weight) / weight.sum(1, keepdim=True).clamp(min=small)
     described = similarity.max(0).values  # (a, B, F)
-    described = torch.where(word_mask.any(1)[:, None, None] & frame_mask, described, torch.zeros_like(described))
-    return 0.5 * (forward + described.sum(-1) / frame_mask.sum(1).clamp(min=1))
+    described = torch.where(word_mask.any(1)[:, None, None] & videos.mask, described, torch.zeros_like(described))
+    return 0.5 * (forward + described.sum(-1) / videos.mask.sum(1).clamp(min=1))
 
 
 def drop_low_words(

@@ -1,11 +1,8 @@
-"""Tier B in the loop: pictures from a cache on disk, GradCache over micro-batches, a share of the batch a process."""
+"""Training the towers: pictures from a cache on disk, GradCache over micro-batches, a share of the batch a process."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,79 +13,28 @@ from torch import Tensor
 
 from worker.embedders.base import Embedder
 from worker.embedders.semantic.fine_tuned import DualHead
-from worker.media.errors import MediaError
-from worker.training.data.features import Interrupted, identity_of, read_pictures, save_arrays
-from worker.training.data.filtering import filter_pairs
-from worker.training.data.manifest import Item, Problem
-from worker.training.data.significance import WordStatistics, of_pieces, split_words, word_weights, words_of_pieces
+from worker.training.data.items import Item
+from worker.training.data.pictures import PictureCache
+from worker.training.data.significance import (
+    WordStatistics,
+    of_pieces,
+    split_words,
+    word_weights,
+    words_in,
+    words_of_pieces,
+)
 from worker.training.data.splits import source_numbers
-from worker.training.head.encoder import Objective
 from worker.training.loop.mining import Mined
 from worker.training.loop.validation import Split
-from worker.training.losses.batch import PairBatch
+from worker.training.losses.batch import Objective, PairBatch
 from worker.training.measuring import text_vectors
-from worker.training.recipe import Recipe
+from worker.training.run import Run
 from worker.training.steps import grad_cache
 from worker.training.steps.augment import crop_clip, drop_frames
-from worker.training.steps.distributed import World, average_gradients, gather_rows, positive_mask, same_start
+from worker.training.steps.distributed import average_gradients, gather_rows, positive_mask, same_start
 from worker.training.steps.grad_cache import Embeddings, Tower, micro_batches
 from worker.training.steps.precision import MicroBatch
 from worker.training.towers.model import TowerModel
-from worker.types import ByteImage
-
-
-class PictureCache:
-    """Decoded pictures of each item, on disk as one file an item: a video is decoded once, not once an epoch."""
-
-    def __init__(self, folder: Path, frames: int, shortest: int) -> None:
-        """``shortest``: pictures are reduced until their short side is at most four times that many pixels."""
-        self._folder, self._frames, self._shortest = folder, frames, shortest
-        folder.mkdir(parents=True, exist_ok=True)
-
-    def _file(self, item: Item) -> Path:
-        key = json.dumps([identity_of(item), self._frames, self._shortest])
-        return self._folder / f"pictures-{hashlib.sha256(key.encode()).hexdigest()[:32]}.npz"
-
-    def fill(
-        self, items: Sequence[Item], progress: Callable[[float], None], stopped: Callable[[], bool]
-    ) -> list[Problem]:
-        """Decode what is not there yet; returns the items that cannot be read."""
-        problems = []
-        for number, item in enumerate(items):
-            if stopped():
-                raise Interrupted
-            if not self._file(item).exists():
-                try:
-                    pictures = [self._reduced(picture) for picture in read_pictures(item, self._frames)]
-                except (MediaError, OSError) as error:
-                    problems.append(Problem(0, item.id, "media", str(error) or type(error).__name__))
-                    continue
-                save_arrays(self._file(item), {str(i): picture for i, picture in enumerate(pictures)})
-            progress((number + 1) / len(items))
-        return problems
-
-    def _reduced(self, picture: ByteImage) -> ByteImage:
-        step = max(min(picture.shape[:2]) // (2 * self._shortest), 1)  # never below what the tower takes
-        return np.ascontiguousarray(picture[::step, ::step])
-
-    def read(self, item: Item) -> list[ByteImage]:
-        with np.load(self._file(item)) as stored:
-            return [stored[str(i)] for i in range(len(stored.files))]
-
-
-def filtered_items(
-    items: Sequence[Item], cache: PictureCache, base: Embedder, percentile: float
-) -> tuple[list[Item], dict[str, Any]]:
-    """The items without the captions that the base finds least alike, and the report. One without captions goes."""
-    part = Part(items, {item.id: 0 for item in items})
-    videos = np.stack([base.encode_clip(base.encode_frames(cache.read(item))) for item in items])
-    similarity = (text_vectors(part.captions, base) * videos[part.owner]).sum(1)
-    found = filter_pairs(similarity, part.owner, percentile=percentile)
-    left: dict[int, list[str]] = {}
-    for place in np.flatnonzero(found.keep):
-        left.setdefault(int(part.owner[place]), []).append(part.captions[place])
-    kept = [replace(items[number], captions=tuple(captions)) for number, captions in sorted(left.items())]
-    return kept, found.report([item.id for item in items], part.captions)
 
 
 class Part:
@@ -103,30 +49,23 @@ class Part:
 
 
 class TowerEncoder:
-    """See ``worker.training.train.Encoder``."""
+    """See ``loop.encoder.Encoder``."""
 
     def __init__(
-        self,
-        model: TowerModel,
-        splits: dict[str, list[Item]],
-        base: Embedder,
-        cache: PictureCache,
-        recipe: Recipe,
-        told: Callable[[str], None],
-        world: World,
+        self, model: TowerModel, splits: dict[str, list[Item]], base: Embedder, cache: PictureCache, run: Run
     ) -> None:
         self.model = model
         self.saved = model.trained
-        self.world = world
-        self.recipe = recipe
+        self.world = run.world
+        self.recipe = run.recipe
         items = [item for part in splits.values() for item in part]
         source = dict(zip([item.id for item in items], source_numbers(items), strict=True))
         self.parts = {name: Part(part, source) for name, part in splits.items()}
-        self.micro_batch = MicroBatch(recipe.micro_batch, told, processes=world.size)
+        self.micro_batch = MicroBatch(run.recipe.micro_batch, run.note, processes=run.world.size)
         self._base, self._cache = base, cache
-        self._anchors = self._base_vectors() if recipe.anchor else None
-        self._statistics = WordStatistics.of(_words(caption) for caption in self.parts["train"].captions)
-        same_start(model, world)
+        self._anchors = self._base_vectors() if run.recipe.anchor else None
+        self._statistics = WordStatistics.of(words_in(caption) for caption in self.parts["train"].captions)
+        same_start(model, run.world)
 
     def parameter_groups(self) -> list[dict[str, object]]:
         return self.model.parameter_groups(self.recipe)
@@ -179,8 +118,8 @@ class TowerEncoder:
 
         def loss(rows: Embeddings) -> Tensor:
             # All on one device: what gathers between GPUs moves nothing of the processor's.
-            told = {name: tensor.to(self.model.device) for name, tensor in facts.items()}
-            gathered = gather_rows({**rows, **told}, self.world)
+            moved = {name: tensor.to(self.model.device) for name, tensor in facts.items()}
+            gathered = gather_rows({**rows, **moved}, self.world)
             return objective(self._batch(gathered), anchor_term(gathered))
 
         def attempt(size: int) -> None:
@@ -196,7 +135,7 @@ class TowerEncoder:
         weights, tfidf = [], []
         for caption, offsets in zip(captions, tokens["offsets"].tolist(), strict=True):
             spans = split_words(caption)
-            words = [caption[a:b] for a, b in spans]
+            words = words_in(caption)
             pieces = words_of_pieces(spans, offsets)
             weights.append(of_pieces(word_weights(words), pieces, 1.0))
             tfidf.append(of_pieces(self._statistics.tfidf(words), pieces, 0.0))
@@ -248,7 +187,3 @@ def anchor_term(rows: Embeddings) -> Tensor:
     text = 1 - F.cosine_similarity(rows["text"], rows["base_text"].to(rows["text"].device), dim=1)
     video = 1 - F.cosine_similarity(rows["video"], rows["base_video"].to(rows["video"].device), dim=1)
     return text.mean() + video.mean()
-
-
-def _words(caption: str) -> list[str]:
-    return [caption[a:b] for a, b in split_words(caption)]

@@ -1,4 +1,4 @@
-"""The towers of a model folder, opened to be trained: what tier B needs to know about each family.
+"""The towers of a model folder, opened to be trained: what is special about each family.
 
 Pictures are uint8 squares here, normalised on the device: a quarter of the memory, and exactly what the embedder sees.
 """
@@ -170,7 +170,8 @@ def _longest_list(tower: nn.Module) -> list[nn.Module]:
     lists = [list(module) for module in tower.modules() if isinstance(module, nn.ModuleList)]
     if not lists:
         raise TrainingError(
-            "model", f"{type(tower).__name__} has no blocks that could be trained. Choose a recipe of tier A."
+            "model",
+            f"{type(tower).__name__} has no blocks that could be trained. Choose a recipe that trains the head.",
         )
     return max(lists, key=len)
 

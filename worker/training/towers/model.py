@@ -1,4 +1,4 @@
-"""Tier B: the towers themselves are trained, by low-rank updates or in their last blocks, with a head behind them.
+"""Training the towers themselves, by low-rank updates or in their last blocks, with a head behind them.
 
 How a loop uses it, with GradCache and perhaps several processes:
 
@@ -15,7 +15,6 @@ Best and last states are kept with ``model.trained`` (only what trains), the res
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,13 +22,13 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from worker.embedders.registry import is_fine_tuned
-from worker.embedders.semantic.fine_tuned import HEAD_FILE, DualHead
+from worker.embedders.semantic.fine_tuned import DualHead
 from worker.training.errors import TrainingError
+from worker.training.head.opening import start_head
 from worker.training.losses.batch import MAX_SCALE
 from worker.training.recipe import Recipe
 from worker.training.steps.grad_cache import Embeddings
@@ -239,17 +238,11 @@ def freeze(parameters: Iterable[nn.Parameter]) -> None:
 def open_tower_model(model_folder: Path, recipe: Recipe, device: torch.device | None = None) -> TowerModel:
     """The model of a folder, made trainable as ``recipe`` says: lora_rank, unfrozen_blocks, checkpointing, pooling.
 
-    A fine-tuned folder goes on from its own head (and its pooling, where the recipe has the same). New weights are
+    A fine-tuned folder starts from its own head (and its pooling, where the recipe has the same). New weights are
     drawn from ``recipe.seed``. Raises TrainingError("no_text_tower" | "model" | "dependency").
     """
-    tuned = is_fine_tuned(model_folder)
-    towers = open_towers(model_folder / "base" if tuned else model_folder)
-    torch.manual_seed(recipe.seed)
-    head = DualHead(towers.dim, towers.dim, towers.dim, recipe.pooling)
-    if tuned:
-        same = json.loads((model_folder / "config.json").read_text()).get("pooling") == recipe.pooling
-        state = load_file(model_folder / HEAD_FILE)
-        head.load_state_dict({k: v for k, v in state.items() if same or not k.startswith("pooling.")}, strict=False)
+    towers = open_towers(model_folder / "base" if is_fine_tuned(model_folder) else model_folder)
+    head = start_head(model_folder, towers.dim, recipe)
     freeze(towers.parameters())
     if recipe.lora_rank:
         add_lora(towers, lora_names(towers), rank=recipe.lora_rank, dropout=recipe.dropout)

@@ -10,8 +10,11 @@ from PIL import Image
 
 from tests.clips import make_clip
 from worker.embedders.base import pool_clip, unit
-from worker.training.data.features import Features, Interrupted, extract, ragged, read_pictures
-from worker.training.data.manifest import Item
+from worker.training.data.features import Features, extract
+from worker.training.errors import Interrupted
+from worker.training.data.arrays import ragged
+from worker.training.data.pictures import read_pictures
+from worker.training.data.items import Item
 from worker.types import EmbedderSpec
 
 

@@ -11,15 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from worker.training.data.manifest import (
-    Item,
-    ManifestError,
-    manifest_sha256,
-    read_manifest,
-    require_trainable,
-    split_items,
-    write_manifest,
-)
+from worker.training.data.items import Item, ManifestError
+from worker.training.data.manifest import manifest_sha256, read_manifest, require_trainable, write_manifest
+from worker.training.data.splits import split_items
 from worker.training.data.splits import content_keys, source_numbers
 
 SHARES = {"train": 0.8, "validation": 0.1, "test": 0.1}

@@ -6,11 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from worker.training.loop import mining
-from worker.training.loop.mining import NONE, mine
+from worker.training.loop.mining import NONE, Guards, Library, Mined, mine
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
     return (vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)).astype(np.float32)
+
+
+def mined(data: dict[str, np.ndarray], seed: int = 0, **guards: float) -> Mined:
+    return mine(Library(**data), Guards(**guards), np.random.default_rng(seed))  # type: ignore[arg-type]
 
 
 def library(seed: int, videos: int = 6, texts: int = 14) -> dict[str, np.ndarray]:
@@ -18,13 +22,13 @@ def library(seed: int, videos: int = 6, texts: int = 14) -> dict[str, np.ndarray
     rng = np.random.default_rng(seed)
     video = unit(rng.normal(size=(videos, 8)))
     owner = rng.integers(0, videos, texts)
-    key = rng.integers(0, texts, texts)
+    said = rng.integers(0, texts, texts)
     return {
         "text": unit(video[owner] + 0.6 * rng.normal(size=(texts, 8))),
         "video": video,
         "owner": owner,
         "group": rng.integers(0, videos, videos),
-        "caption_key": key,
+        "captions": np.eye(texts, dtype=np.float32)[said],
     }
 
 
@@ -34,7 +38,7 @@ def oracle(
     video: np.ndarray,
     owner: np.ndarray,
     group: np.ndarray,
-    caption_key: np.ndarray,
+    captions: np.ndarray,
     top: int,
     margin: float,
     skip: int,
@@ -44,7 +48,7 @@ def oracle(
     report: dict[str, int] = {}
 
     def identical(a: int, b: int) -> bool:
-        return caption_key[a] == caption_key[b] or float(text[a] @ text[b]) >= near
+        return float(captions[a] @ captions[b]) >= near
 
     def guarded(
         way: str, n: int, ranked: list[int], score: dict[int, float], same: set[int], alike: set[int]
@@ -88,7 +92,7 @@ def oracle(
 @given(st.integers(0, 2**31), st.sampled_from([3, 5, 50]), st.sampled_from([0.0, 0.1]), st.integers(0, 2))
 def test_it_is_the_loop_over_texts_and_videos(seed: int, top: int, margin: float, skip: int) -> None:
     data = library(seed)
-    found = mine(**data, top=top, sample=50, margin=margin, skip=skip, near=0.9, rng=np.random.default_rng(0))
+    found = mined(data, top=top, sample=50, margin=margin, skip=skip, near=0.9)
     videos, texts, report = oracle(**data, top=top, margin=margin, skip=skip, near=0.9)
     assert [[c for c in row if c != NONE] for row in found.video_of_text.tolist()] == videos
     assert [[c for c in row if c != NONE] for row in found.text_of_video.tolist()] == texts
@@ -97,9 +101,9 @@ def test_it_is_the_loop_over_texts_and_videos(seed: int, top: int, margin: float
 
 def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     data = library(1)
-    whole = mine(**data, sample=50, rng=np.random.default_rng(0))
+    whole = mined(data, sample=50)
     monkeypatch.setattr(mining, "BLOCK_ELEMENTS", 3 * 14)
-    parts = mine(**data, sample=50, rng=np.random.default_rng(0))
+    parts = mined(data, sample=50)
     assert np.array_equal(whole.video_of_text, parts.video_of_text)
     assert np.array_equal(whole.text_of_video, parts.text_of_video)
     assert whole.report == parts.report
@@ -107,8 +111,8 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_sample_is_drawn_from_what_is_left_and_padded_with_none() -> None:
     data = library(2)
-    whole = mine(**data, sample=50, margin=0.0, rng=np.random.default_rng(0))
-    drawn = [mine(**data, sample=2, margin=0.0, rng=np.random.default_rng(s)) for s in range(20)]
+    whole = mined(data, sample=50, margin=0.0)
+    drawn = [mined(data, s, sample=2, margin=0.0) for s in range(20)]
     for row in range(14):
         left = [c for c in whole.video_of_text[row].tolist() if c != NONE]
         for found in drawn:
@@ -116,7 +120,7 @@ def test_a_sample_is_drawn_from_what_is_left_and_padded_with_none() -> None:
             assert len(chosen) == len(set(chosen)) == min(2, len(left))
             assert [c for c in left if c in chosen] == chosen  # most alike first
         assert {c for found in drawn for c in found.video_of_text[row].tolist()} - {NONE} == set(left)
-    again = mine(**data, sample=2, margin=0.0, rng=np.random.default_rng(3))
+    again = mined(data, 3, sample=2, margin=0.0)
     assert np.array_equal(again.video_of_text, drawn[3].video_of_text)
 
 
@@ -133,8 +137,7 @@ def planted() -> dict[str, np.ndarray]:
 
 
 def negatives_of_text_0(data: dict[str, np.ndarray], **changes: float) -> set[int]:
-    settings = {"margin": 0.0, "skip": 0, "sample": 4} | changes
-    found = mine(**data, **settings, rng=np.random.default_rng(0))  # type: ignore[arg-type]
+    found = mined(data, **{"margin": 0.0, "sample": 4} | changes)
     return set(found.video_of_text[0].tolist()) - {NONE}
 
 
@@ -150,15 +153,15 @@ def test_guard_1_a_video_of_the_same_group_is_none() -> None:
 
 def test_guard_2_a_video_with_the_same_caption_is_none() -> None:
     data = planted()
-    data["caption_key"] = np.array([9, 1, 9, 2])
+    data["captions"] = np.eye(3)[[0, 1, 0, 2]]
     assert negatives_of_text_0(data) == {1, 3}
-    found = mine(**data, margin=0.0, rng=np.random.default_rng(0))
+    found = mined(data, margin=0.0)
     assert 2 not in found.text_of_video[0] and 0 not in found.text_of_video[2]
 
 
 def test_guard_2_a_video_with_a_nearly_equal_caption_is_none() -> None:
     data = planted()
-    data["caption_vectors"] = unit(np.array([[1, 0], [0, 1], [-1, 0], [1, 0.2]]))  # texts 0 and 3: cosine 0.98
+    data["captions"] = unit(np.array([[1, 0], [0, 1], [-1, 0], [1, 0.2]]))  # texts 0 and 3: cosine 0.98
     assert negatives_of_text_0(data) == {1, 2}
     assert negatives_of_text_0(data, near=0.99) == {1, 2, 3}
 
@@ -181,9 +184,8 @@ def test_guard_4_the_first_ranks_of_what_is_left_are_skipped() -> None:
 def test_the_report_counts_a_candidate_by_the_first_guard_that_removes_it() -> None:
     data = planted()
     data["group"] = np.array([5, 5, 6, 7])
-    data["caption_key"] = np.array([9, 9, 1, 2])  # video 1 also has the same caption
-    data["text"], data["owner"], data["caption_key"] = data["text"][:1], data["owner"][:1], data["caption_key"][:1]
-    report = mine(**data, margin=0.35, rng=np.random.default_rng(0)).report
+    data["text"], data["owner"] = data["text"][:1], data["owner"][:1]
+    report = mined(data, margin=0.35).report
     assert {name[4:]: count for name, count in report.items() if name.startswith("t2v_")} == {
         "candidates": 4,
         "same_group": 2,
@@ -197,12 +199,9 @@ def test_the_report_counts_a_candidate_by_the_first_guard_that_removes_it() -> N
 
 def test_what_cannot_be_mined_is_refused() -> None:
     data = planted()
-    rng = np.random.default_rng(0)
     with pytest.raises(ValueError, match="one owner for each text"):
-        mine(**{**data, "owner": np.arange(3)}, rng=rng)
-    with pytest.raises(ValueError, match="one key for each text"):
-        mine(**data, caption_key=np.arange(3), rng=rng)
+        mined({**data, "owner": np.arange(3)})
     with pytest.raises(ValueError, match="top and sample"):
-        mine(**data, sample=0, rng=rng)
+        mined(data, sample=0)
     with pytest.raises(ValueError, match="diverged"):
-        mine(**{**data, "text": data["text"] * np.nan}, rng=rng)
+        mined({**data, "text": data["text"] * np.nan})

@@ -1,4 +1,4 @@
-"""Whole runs of tier B on tiny models: they train the towers, resume exactly, and give candidates that serve."""
+"""Whole runs of the towers on tiny models: they train, resume exactly, and give candidates that answer."""
 
 from __future__ import annotations
 
@@ -17,14 +17,17 @@ from safetensors.torch import load_file
 from tests.clips import make_clip
 from tests.worker.embedders.tiny_models import tiny_bundled, tiny_clip, tiny_siglip
 from tests.worker.training.photo_data import photo_items, photo_manifest
+from tests.worker.training.runs import train_run
 from worker.embedders.registry import load_semantic
-from worker.training.data.manifest import Item, write_manifest
-from worker.training.loop.epochs import Progress, Stopped
+from worker.training.data.items import Item
+from worker.training.data.manifest import write_manifest
+from worker.training.data.pictures import PictureCache
+from worker.training.errors import Interrupted
 from worker.training.loop.events import read_curve
 from worker.training.loop.mining import Mined
 from worker.training.recipe import Recipe
-from worker.training.towers.encoder import PictureCache, TowerEncoder, anchor_term
-from worker.training.train import train
+from worker.training.run import Progress
+from worker.training.towers.encoder import TowerEncoder, anchor_term
 
 RECIPE = Recipe(
     name="towers", title="towers", tier="B", losses={"neg_nce": 1.0}, epochs=2, batch=16, micro_batch=5, rate=0.003,
@@ -37,10 +40,6 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return photo_manifest(tmp_path_factory.mktemp("photos"), 40)
 
 
-def no_report(progress: Progress) -> None:
-    pass
-
-
 def never() -> bool:
     return False
 
@@ -50,7 +49,7 @@ def test_towers_train_and_the_candidate_serves(make, manifest: Path, tmp_path: P
     folder = tmp_path / "model"
     folder.mkdir()
     base = load_semantic(make(folder), "base", "")
-    result = train(manifest, RECIPE, folder, tmp_path / "run", report=no_report, stopped=never)
+    result = train_run(manifest, RECIPE, folder, tmp_path / "run")
     embedder = load_semantic(result.candidate, "candidate", "1")
     pictures = [np.full((24, 32, 3), value, np.uint8) for value in (20, 220)]
     vectors = embedder.encode_frames(pictures)
@@ -69,12 +68,10 @@ def test_towers_train_and_the_candidate_serves(make, manifest: Path, tmp_path: P
         {"anchor": 0.5, "epochs": 1, "filter_percentile": 20.0},
     ],
 )
-def test_recipes_of_tier_b_run(change: dict[str, object], manifest: Path, tmp_path: Path) -> None:
+def test_recipes_of_the_towers_run(change: dict[str, object], manifest: Path, tmp_path: Path) -> None:
     folder = tmp_path / "model"
     folder.mkdir()
-    result = train(
-        manifest, replace(RECIPE, **change), tiny_clip(folder), tmp_path / "run", report=no_report, stopped=never
-    )
+    result = train_run(manifest, replace(RECIPE, **change), tiny_clip(folder), tmp_path / "run")
     assert np.isfinite(result.after["t2v"]["rsum"])
 
 
@@ -84,14 +81,14 @@ def test_a_stopped_run_resumes_to_the_same_weights(manifest: Path, tmp_path: Pat
     folder.mkdir()
     tiny_clip(folder)
     recipe = replace(RECIPE, dropout=0.2, lora_rank=2)
-    train(manifest, recipe, folder, tmp_path / "whole" / "run", report=no_report, stopped=never)
+    train_run(manifest, recipe, folder, tmp_path / "whole" / "run")
     seen: list[Progress] = []
-    with pytest.raises(Stopped):
-        train(
+    with pytest.raises(Interrupted):
+        train_run(
             manifest, recipe, folder, tmp_path / "halves" / "run",
             report=seen.append, stopped=lambda: sum(p.stage == "training" for p in seen) >= 3,
         )  # fmt: skip
-    train(manifest, recipe, folder, tmp_path / "halves" / "run", report=no_report, stopped=never)
+    train_run(manifest, recipe, folder, tmp_path / "halves" / "run")
     whole, halves = (load_file(tmp_path / name / "run" / "best.safetensors") for name in ("whole", "halves"))
     assert all(torch.equal(whole[name], halves[name]) for name in whole)
 
@@ -130,9 +127,7 @@ def test_a_clip_of_several_pictures_is_one_item(tmp_path: Path) -> None:
     folder = tmp_path / "model"
     folder.mkdir()
     recipe = replace(RECIPE, frame_dropout=0.4, epochs=1)
-    result = train(
-        tmp_path / "manifest.jsonl", recipe, tiny_bundled(folder), tmp_path / "run", report=no_report, stopped=never
-    )
+    result = train_run(tmp_path / "manifest.jsonl", recipe, tiny_bundled(folder), tmp_path / "run")
     assert result.figures["items"] == 30
 
 
