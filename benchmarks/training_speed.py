@@ -1,9 +1,9 @@
-"""Steps a second of both tiers of training, on this machine's processor or GPU.
+"""Steps a second of training the head and the towers, on this machine's processor or GPU.
 
     python -m benchmarks.training_speed [--model models/semantic] [--threads 2]
 
-Tier A: batches of cached 256-d embeddings, four frames a video. Tier B: the towers of a model folder, with GradCache.
-The data is random: what a step costs does not depend on what the numbers mean. Ratios are to the first row of a tier.
+Head: batches of cached 256-d embeddings, four frames a video. Towers: those of a model folder, with GradCache.
+The data is random: what a step costs does not depend on what the numbers mean. Ratios are to the first row of each.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def steps_a_second(step: Callable[[], None], seconds: float) -> float:
     return steps / (time.monotonic() - began)
 
 
-def tier_a(losses: dict[str, float], batch: int, seconds: float) -> float:
+def head_speed(losses: dict[str, float], batch: int, seconds: float) -> float:
     recipe = Recipe(name="speed", title="speed", tier="A", losses=losses, frames=FRAMES)
     encoder = HeadEncoder(HeadModel(DualHead(DIM, DIM, DIM, "mean")), {"train": random_features(4 * batch)}, recipe)
     optimizer = torch.optim.AdamW(encoder.parameter_groups(), lr=1e-4)  # type: ignore[arg-type]
@@ -81,7 +81,7 @@ def tier_a(losses: dict[str, float], batch: int, seconds: float) -> float:
     return steps_a_second(step, seconds)
 
 
-def tier_b(model: Path, losses: dict[str, float], batch: int, micro_batch: int, seconds: float) -> float:
+def towers_speed(model: Path, losses: dict[str, float], batch: int, micro_batch: int, seconds: float) -> float:
     device = choose_device(needs_gpu=False)
     recipe = Recipe(name="speed", title="speed", tier="B", losses=losses, unfrozen_blocks=1, frames=FRAMES)
     towers = open_tower_model(model, recipe, device)
@@ -112,26 +112,27 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=ROOT / "models" / "semantic")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=5.0, help="of each measurement")
-    parser.add_argument("--batch", type=int, default=512, help="of tier A; tier B takes an eighth")
+    parser.add_argument("--batch", type=int, default=512, help="of the head; the towers take an eighth")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    print("| tier | losses | batch | steps/s | pairs/s | against the first |\n|---|---|---:|---:|---:|---:|")
+    print("| trained | losses | batch | steps/s | pairs/s | against the first |\n|---|---|---:|---:|---:|---:|")
     base = 0.0
     for name, losses in LOSSES.items():
-        speed = tier_a(losses, args.batch, args.seconds)
+        speed = head_speed(losses, args.batch, args.seconds)
         base = base or speed
         hand_over(Figure(f"head, {name}", speed, "steps/s", next(iter(LOSSES)), base))
         print(
-            f"| A | {name} | {args.batch} | {speed:.2f} | {speed * args.batch:.0f} | {speed / base:.2f} |", flush=True
+            f"| head | {name} | {args.batch} | {speed:.2f} | {speed * args.batch:.0f} | {speed / base:.2f} |",
+            flush=True,
         )
     batch = args.batch // 8
     base = 0.0
     for micro in (batch, batch // 4):
-        speed = tier_b(args.model, LOSSES["neg_nce"], batch, micro, args.seconds)
+        speed = towers_speed(args.model, LOSSES["neg_nce"], batch, micro, args.seconds)
         base = base or speed
         title = "neg_nce, plain" if micro == batch else f"neg_nce, GradCache of {micro}"
         hand_over(Figure(f"towers, {title}", speed, "steps/s", "neg_nce, plain", base))
-        print(f"| B | {title} | {batch} | {speed:.3f} | {speed * batch:.1f} | {speed / base:.2f} |", flush=True)
+        print(f"| towers | {title} | {batch} | {speed:.3f} | {speed * batch:.1f} | {speed / base:.2f} |", flush=True)
 
 
 if __name__ == "__main__":

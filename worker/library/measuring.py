@@ -15,7 +15,7 @@ from worker.evaluation.directions import BothDirections, QueryResults, both_dire
 from worker.evaluation.intervals import Gain, paired_gain, recall_sums, score_intervals
 from worker.library.stored import Hit
 from worker.training.data.features import Features
-from worker.training.data.manifest import Item
+from worker.training.data.items import Item
 from worker.types import FloatArray
 
 EXAMPLES = 12  # of the queries that gained, and of those that lost

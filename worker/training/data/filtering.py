@@ -12,31 +12,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-PERCENTILE = 22.0  # of the pairs, what CNVid drops
-
 
 @dataclass(frozen=True)
 class Filtered:
-    """``keep`` (C,) bool. Every dropped pair has a similarity below ``threshold``; rescued pairs may, too."""
+    """``keep`` (C,) bool. Every dropped pair has a similarity below ``threshold``, every other at least that."""
 
     keep: NDArray[np.bool_]
     threshold: float
     similarity: NDArray[np.float64]  # (C,)
     owner: NDArray[np.int64]  # (C,) item of each pair
 
-    @property
-    def dropped(self) -> int:
-        return int((~self.keep).sum())
-
-    def lost_items(self) -> list[int]:
-        """Items that have no pair left, in order."""
-        return sorted(set(self.owner.tolist()) - set(self.owner[self.keep].tolist()))
-
     def report(self, ids: Sequence[str], captions: Sequence[str], examples: int = 5) -> dict[str, Any]:
         """For JSON: how many, below what, and the worst dropped pairs. ``ids`` by item, ``captions`` by pair."""
         dropped = np.flatnonzero(~self.keep)
         worst = dropped[np.argsort(self.similarity[dropped], kind="stable")][:examples]
-        lost = self.lost_items()
+        lost = sorted(set(self.owner.tolist()) - set(self.owner[self.keep].tolist()))
         return {
             "pairs": len(self.keep),
             "dropped": len(dropped),
@@ -51,13 +41,12 @@ class Filtered:
 
 
 def filter_pairs(
-    similarity: ArrayLike, owner: ArrayLike, *, percentile: float = PERCENTILE, keep_one: bool = False
+    similarity: ArrayLike, owner: ArrayLike, *, percentile: float
 ) -> Filtered:
     """Drop at most ``percentile`` per cent of C pairs, those of the lowest ``similarity``; equal ones stay together.
 
     ``owner`` (C,) is the item that each pair belongs to. An item may lose all of its pairs, and is then reported: with
-    one caption a video, as web data has, keeping one of each would keep everything. ``keep_one=True`` keeps the best
-    pair of every item all the same.
+    one caption a video, as web data has, keeping one of each would keep everything.
     """
     scores, owners = np.asarray(similarity, np.float64), np.asarray(owner, np.int64)
     if scores.ndim != 1 or scores.shape != owners.shape:
@@ -70,7 +59,4 @@ def filter_pairs(
         return Filtered(np.empty(0, np.bool_), float("-inf"), scores, owners)
     threshold = float(np.partition(scores, place := int(percentile / 100 * len(scores)))[place])
     keep = scores >= threshold
-    if keep_one:
-        order = np.lexsort((np.arange(len(scores)), -scores))  # the best first, the earlier of equal ones
-        keep[order[np.unique(owners[order], return_index=True)[1]]] = True
     return Filtered(keep, threshold, scores, owners)

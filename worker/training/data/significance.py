@@ -108,12 +108,11 @@ def of_pieces(values: np.ndarray, word_of_piece: np.ndarray, default: float) -> 
 
 
 def mask_significant(
-    caption: str, statistics: WordStatistics, rng: np.random.Generator, *, count: int = 3, mask: str = ""
+    caption: str, statistics: WordStatistics, rng: np.random.Generator, *, count: int = 3
 ) -> str | None:
     """The caption without up to ``count`` of its significant words, drawn at random: a hard negative (S3).
 
-    ``mask`` stands in for each where the tokenizer has such a token. None where there is no significant word, or
-    nothing beside those that went.
+    None where there is no significant word, or nothing beside those that went.
     """
     spans = split_words(caption)
     significant = np.flatnonzero(statistics.significant(words_in(caption)))
@@ -125,6 +124,6 @@ def mask_significant(
     parts, end = [], 0
     for place, (a, b) in enumerate(spans):
         if place in gone:
-            parts += [caption[end:a], mask]
+            parts.append(caption[end:a])
             end = b
     return " ".join("".join([*parts, caption[end:]]).split())
