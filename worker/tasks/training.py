@@ -56,10 +56,9 @@ def train(job: RunningJob) -> None:
         run = Run(training.folder, recipe_from(training.recipe), _reporter(job, training), job.stopped)
         base = _opened(training.base)
         prepared = prepare(Path(training.dataset.path), base, run, frozen_sha256=training.dataset.sha256)
-        estimate = prepared.estimate
         run_mark_checked(
-            run_id=training.id, seconds=estimate.seconds, items=estimate.items, captions=estimate.captions,
-            problems=[asdict(problem) for problem in estimate.problems],
+            run_id=training.id, seconds=prepared.seconds, items=len(prepared.items), captions=prepared.captions,
+            problems=[asdict(problem) for problem in prepared.problems],
         )  # fmt: skip
         job.check()
         result = train_prepared(prepared, run)

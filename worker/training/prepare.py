@@ -40,22 +40,13 @@ class Base:
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """What a run would cost. ``seconds`` of work on this machine."""
-
-    seconds: float
-    items: int
-    captions: int
-    problems: list[Problem]
-
-
-@dataclass(frozen=True)
 class Prepared:
     items: list[Item]
     problems: list[Problem]  # of the manifest's other lines
     splits: dict[str, list[Item]]
     base: Base
-    estimate: Estimate
+    captions: int
+    seconds: float  # that the run will take on this machine, estimated
 
 
 @dataclass(frozen=True)
@@ -97,7 +88,7 @@ def prepare(manifest: Path, base: Base, run: Run, *, frozen_sha256: str = "") ->
     # Reading a picture costs about as much as embedding it with a small model; a caption a quarter of a frame.
     seconds = 30 + len(items) * recipe.frames * 2 * a_frame + captions * 0.25 * a_frame
     seconds += recipe.epochs * captions * (3 * recipe.frames * a_frame if recipe.trains_towers else 2e-4)
-    return Prepared(items, problems, splits, base, Estimate(seconds, len(items), captions, problems))
+    return Prepared(items, problems, splits, base, captions, seconds)
 
 
 def _check_losses(recipe: Recipe) -> None:

@@ -45,7 +45,7 @@ def train(prepared: Prepared, run: Run) -> TrainingResult:
             "captions": sum(len(encoder.split(name).owner) for name in SHARES),
             "split": sizes,
             "filtered": opened.filtered,
-            "estimated_seconds": prepared.estimate.seconds,
+            "estimated_seconds": prepared.seconds,
         },
     )
     if run.world.leads:

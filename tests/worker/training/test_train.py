@@ -231,9 +231,9 @@ def test_a_model_without_text_tower_is_refused(manifest: Path, tmp_path: Path) -
 
 
 def test_an_estimate_counts_the_data(model: Path, manifest: Path, tmp_path: Path) -> None:
-    estimate = prepare(manifest, open_base(model), Run(tmp_path / "run", RECIPE)).estimate
-    assert (estimate.items, estimate.captions, estimate.problems) == (60, 120, [])
-    assert estimate.seconds > 0
+    prepared = prepare(manifest, open_base(model), Run(tmp_path / "run", RECIPE))
+    assert (len(prepared.items), prepared.captions, prepared.problems) == (60, 120, [])
+    assert prepared.seconds > 0
 
 
 def test_every_preset_is_a_valid_recipe() -> None:

@@ -12,8 +12,8 @@ from worker.training.errors import TrainingError
 ALPHA_PER_RANK = 2.0  # the update is scaled by alpha / rank, so that the rate need not follow the rank
 
 
-def add_lora(model: nn.Module, names: Sequence[str], *, rank: int, dropout: float) -> list[nn.Parameter]:
-    """Put an update of ``rank`` beside each named layer, in place, and freeze everything else; returns the new weights.
+def add_lora(model: nn.Module, names: Sequence[str], *, rank: int, dropout: float) -> None:
+    """Put an update of ``rank`` beside each named layer, in place, and freeze everything else.
 
     The updates start at zero. Raises TrainingError("dependency") when peft is missing.
     """
@@ -27,7 +27,6 @@ def add_lora(model: nn.Module, names: Sequence[str], *, rank: int, dropout: floa
         r=rank, lora_alpha=ALPHA_PER_RANK * rank, lora_dropout=dropout, target_modules=list(names), bias="none"
     )
     inject_adapter_in_model(config, model)
-    return [parameter for name, parameter in model.named_parameters() if "lora_" in name]
 
 
 @torch.no_grad()

@@ -15,7 +15,7 @@ Best and last states are kept with ``model.trained`` (only what trains), the res
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -204,8 +204,8 @@ class TrainedPart:
             own[name].copy_(value)
 
 
-def unfreeze_last_blocks(towers: Towers, count: int) -> list[nn.Parameter]:
-    """Let the last ``count`` blocks of each tower train, and what comes after them; returns those parameters.
+def unfreeze_last_blocks(towers: Towers, count: int) -> None:
+    """Let the last ``count`` blocks of each tower train, and what comes after them.
 
     Does not freeze the rest. More blocks than there are means all of them; the embeddings before stay frozen.
     """
@@ -216,7 +216,6 @@ def unfreeze_last_blocks(towers: Towers, count: int) -> list[nn.Parameter]:
         chosen += towers.tails()
     for parameter in chosen:
         parameter.requires_grad_(True)
-    return chosen
 
 
 def lora_names(towers: Towers) -> list[str]:
@@ -230,11 +229,6 @@ def lora_names(towers: Towers) -> list[str]:
     ]
 
 
-def freeze(parameters: Iterable[nn.Parameter]) -> None:
-    for parameter in parameters:
-        parameter.requires_grad_(False)
-
-
 def open_tower_model(model_folder: Path, recipe: Recipe, device: torch.device | None = None) -> TowerModel:
     """The model of a folder, made trainable as ``recipe`` says: lora_rank, unfrozen_blocks, checkpointing, pooling.
 
@@ -243,7 +237,7 @@ def open_tower_model(model_folder: Path, recipe: Recipe, device: torch.device | 
     """
     towers = open_towers(model_folder / "base" if is_fine_tuned(model_folder) else model_folder)
     head = start_head(model_folder, towers.dim, recipe)
-    freeze(towers.parameters())
+    towers.requires_grad_(False)
     if recipe.lora_rank:
         add_lora(towers, lora_names(towers), rank=recipe.lora_rank, dropout=recipe.dropout)
     unfreeze_last_blocks(towers, recipe.unfrozen_blocks)

@@ -5,8 +5,7 @@ from hypothesis import strategies as st
 
 from tests.worker.training.losses.batches import nce, random_batch, scores, seeds, sizes, weighted
 from worker.training.losses.batch import LossError, both_ways
-from worker.training.losses.curriculum import hard_probability
-from worker.training.losses.hscl import easy_weight, hscl, nearest_negatives
+from worker.training.losses.hscl import easy_weight, hard_probability, hscl, nearest_negatives
 
 
 def test_the_probability_rises_by_steps_to_one() -> None:
