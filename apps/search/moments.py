@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from uuid import UUID
 
 from django.urls import reverse
@@ -28,8 +29,8 @@ class Moment:
     matched: tuple[str, ...]
     cosine: float | None = None  # of the picture, when it was found by its picture
     text_rank: float | None = None  # 0..1, of the words, when it was found by words
-    weight: float = 0.0  # of its hits, by their places
     rank: int = 0
+    weight: float = 0.0  # of its hits, by their places
     relative: float = 0.0
     weak: bool = False
 
@@ -45,7 +46,7 @@ class Moment:
     @property
     def play_url(self) -> str:
         seconds = f"{self.start:.2f}".rstrip("0").rstrip(".")
-        return f"{reverse('videos:detail', args=[self.video_id])}?t={seconds}"
+        return f"{_player(self.video_id)}?t={seconds}"
 
     def overlaps(self, other: Moment) -> bool:
         return min(self.end, other.end) - max(self.start, other.start) > TOUCHING_SECONDS or (
@@ -61,6 +62,12 @@ class Moment:
             self.weight += hit.weight
         self.cosine = _larger(self.cosine, hit.cosine)
         self.text_rank = _larger(self.text_rank, hit.text_rank)
+
+
+@lru_cache(maxsize=1024)
+def _player(video_id: UUID) -> str:
+    """Kept, because looking up an address costs more than all else of a moment."""
+    return reverse("videos:detail", args=[video_id])
 
 
 def _larger(one: float | None, other: float | None) -> float | None:

@@ -127,12 +127,6 @@ def _background(question: Question) -> NDArray[np.float32]:
         seconds = BACKGROUND_SECONDS if len(sample) >= BACKGROUND_CLIPS / 2 else SMALL_SECONDS
         kept = (time.monotonic() + seconds, sample)
         with _sampling:
-            _samples.clear()  # one version serves; samples of others would only take room
+            _samples.clear()  # one version answers searches; samples of others would only take space
             _samples[question.version_id] = kept
     return kept[1] @ question.vector if len(kept[1]) else np.zeros(0, np.float32)
-
-
-def forget_background() -> None:
-    """Take a fresh sample at the next search (after a bulk change, and in tests)."""
-    with _sampling:
-        _samples.clear()

@@ -77,7 +77,7 @@ def ranking_of(snapshot: SearchSnapshot) -> Ranking:
     for name, stored in snapshot.ranking:
         video_id = UUID(name)
         ranking.videos[video_id] = [
-            Moment(video_id, start, end, tuple(matched), cosine, text_rank, rank=rank)
+            Moment(video_id, start, end, tuple(matched), cosine, text_rank, rank)
             for rank, (start, end, matched, cosine, text_rank) in enumerate(stored, start=1)
         ]
     return ranking

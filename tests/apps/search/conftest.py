@@ -10,7 +10,7 @@ from tests.apps.embeddings.towers import forget_towers, write_tower
 @pytest.fixture(autouse=True)
 def no_memory_of_other_tests():
     forget_towers()
-    retrieval.forget_background()
+    retrieval._samples.clear()
     yield
     forget_towers()
 

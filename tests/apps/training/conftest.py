@@ -20,6 +20,6 @@ def training_folders(settings: Settings, tmp_path: Path) -> None:
 @pytest.fixture(autouse=True)
 def no_memory_of_other_tests():
     forget_towers()
-    retrieval.forget_background()
+    retrieval._samples.clear()
     yield
     forget_towers()
