@@ -30,7 +30,7 @@ def flag(name: str, default: bool) -> bool:
         return True
     if value in {"0", "no", "false", "off", ""}:
         return False
-    raise EnvironmentProblem(f"{name}={value!r} is neither yes nor no")
+    raise EnvironmentProblem(f"{name}={value!r} must be yes or no")
 
 
 def integer(name: str, default: int, *, low: int | None = None, high: int | None = None) -> int:

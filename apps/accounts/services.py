@@ -30,7 +30,7 @@ def token_create(*, user: User, name: str) -> tuple[ApiToken, str]:
     if not name:
         raise InvalidInput("Give the token a name that says what it is for.", field="name")
     if len(name) > 100:
-        raise InvalidInput("The name may have at most 100 characters.", field="name")
+        raise InvalidInput("The name can have at most 100 characters.", field="name")
     if ApiToken.objects.filter(user=user).count() >= TOKENS_A_PERSON:
         raise InvalidInput(
             f"You have {TOKENS_A_PERSON} tokens already. Revoke one that you do not use.",

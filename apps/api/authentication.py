@@ -22,7 +22,7 @@ class TokenAuthentication(BaseAuthentication):
             raise AuthenticationFailed("Send the token as 'Authorization: Bearer <token>'.")
         row = token_find(parts[1].decode("latin-1"))
         if row is None or not row.user.is_active:
-            raise AuthenticationFailed("The token is not known. It may have been revoked; make a new one.")
+            raise AuthenticationFailed("The token is not known. It may have been revoked; create a new one.")
         return row.user, row
 
     def authenticate_header(self, request: Request) -> str:

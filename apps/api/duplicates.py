@@ -45,7 +45,7 @@ class ResolveSerializer(serializers.Serializer[Any]):
     members = serializers.ListField(
         child=serializers.UUIDField(),
         required=False,
-        help_text="The members that you saw; 409 when the group has others by now.",
+        help_text="The members that you saw; 409 when the group has changed since.",
     )
     note = serializers.CharField(required=False, allow_blank=True, max_length=2000, default="")
 
@@ -186,7 +186,7 @@ class ScanListView(APIView):
 
     @extend_schema(operation_id="duplicate_scans_create", request=None, responses={200: dict, 201: dict})
     def post(self, request: Request) -> Response:
-        job, new = scan_start(title=f"asked for by {request.user}")
+        job, new = scan_start(title=f"requested by {request.user}")
         return Response(_scan(scan_of(job)), status=201 if new else 200)
 
 
@@ -197,7 +197,7 @@ class ScanLatestView(APIView):
     def get(self, request: Request) -> Response:
         latest = scan_latest()
         if latest is None:
-            raise NotFound("The library has not been scanned yet, or the scan was too long ago to be remembered.")
+            raise NotFound("The library has not been scanned yet, or the last scan is too old to be listed.")
         return Response(_scan(latest), headers={"Cache-Control": "no-store"})
 
 

@@ -62,12 +62,12 @@ class JobListView(generics.ListAPIView[Job]):
         query = self.request.query_params
         state = query.get("state", "")
         if state and state not in Job.State.values:
-            raise InvalidInput(f"state is one of {', '.join(Job.State.values)}.", field="state")
+            raise InvalidInput(f"state must be one of {', '.join(Job.State.values)}.", field="state")
         subject = query.get("subject_id", "")
         try:
             subject_id = UUID(subject) if subject else None
         except ValueError as error:
-            raise InvalidInput("subject_id is the id of a video or a lookup.", field="subject_id") from error
+            raise InvalidInput("subject_id must be the id of a video or a lookup.", field="subject_id") from error
         jobs = job_list(
             state=state,
             kind=query.get("kind", "").replace("\x00", ""),
@@ -109,7 +109,7 @@ class JobActionView(APIView):
     @extend_schema(request=None, responses={202: JobSerializer})
     def post(self, request: Request, job_id: UUID) -> Response:
         if not job_may_change(signed_in(request), job_get(job_id=job_id)):
-            raise NotAllowed("You may cancel and retry only the jobs of your own videos.")
+            raise NotAllowed("You can cancel and retry only the jobs of your own videos.")
         return Response(JobSerializer(self.act(job_id)).data, status=202)
 
 

@@ -39,8 +39,11 @@ ASK = {
         "type": "object",
         "properties": {
             "video_id": {"type": "string", "format": "uuid"},
-            "start": {"type": "number", "description": "of a library video: only the span from this second asks"},
-            "end": {"type": "number", "description": "of a library video: only the span to this second asks"},
+            "start": {
+                "type": "number",
+                "description": "for a library video: look up only the part from this second on",
+            },
+            "end": {"type": "number", "description": "for a library video: look up only the part up to this second"},
             "upload_id": {"type": "string", "format": "uuid"},
         },
     },
@@ -61,7 +64,7 @@ class LookupListView(APIView):
         name, value = given[0], request.data[given[0]]
         start, end = (_seconds(request.data.get(field), field) for field in ("start", "end"))
         if name != "video_id" and (start is not None or end is not None):
-            raise InvalidInput("A span can be chosen of a video in the library only.", field="start")
+            raise InvalidInput("A part can be chosen only of a video in the library.", field="start")
         if name == "file":
             lookup = lookup_receive(file=value, **who)
         elif name == "video_id":
@@ -83,7 +86,7 @@ class LookupView(APIView):
     def delete(self, request: Request, lookup_id: UUID) -> Response:
         lookup = find(request, lookup_id)
         if lookup.owner_id is None and lookup.session_key != asker(request)["session_key"]:
-            raise NotFound("There is no such lookup of yours.")
+            raise NotFound("You have no such lookup.")
         lookup_delete(lookup_id=lookup.id)
         return Response(status=204)
 
@@ -126,7 +129,7 @@ def _seconds(value: Any, field: str) -> float | None:
             raise ValueError
         return float(value)
     except (TypeError, ValueError, OverflowError) as error:
-        raise InvalidInput(f"{field} is a number of seconds.", field=field) from error
+        raise InvalidInput(f"{field} must be a number of seconds.", field=field) from error
 
 
 def _from_upload(upload_id: UUID, who: Asker) -> Lookup:

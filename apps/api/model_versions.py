@@ -57,7 +57,11 @@ class ReportSerializer(serializers.ModelSerializer[EvaluationReport]):
 
 class PromoteSerializer(serializers.Serializer[Any]):
     override = serializers.CharField(
-        required=False, allow_blank=True, max_length=2000, default="", help_text="Why it should serve all the same."
+        required=False,
+        allow_blank=True,
+        max_length=2000,
+        default="",
+        help_text="Why it should become active although it did not pass.",
     )
 
 
@@ -129,7 +133,7 @@ class ModelVersionCompareView(APIView):
             raise InvalidInput("Say what to look for: q.", field="q")
         version = selectors.version_get(version_id=version_id)
         if version.role != ModelVersion.Role.SEMANTIC:
-            raise Conflict("Only versions for text search can be asked.")
+            raise Conflict("Only versions for text search can answer queries.")
         serving = model_version_serving(ModelVersion.Role.SEMANTIC)
         other = serving if serving != version else selectors.version_before(serving)
         mine, theirs = compare_query(text, version, other)

@@ -21,7 +21,7 @@ class Pages(CursorPagination):
     max_page_size = 500
     page_size_query_param = "limit"
     cursor_query_param = "cursor"
-    invalid_cursor_message = "The cursor is not one of ours. Start from the first page."
+    invalid_cursor_message = "The cursor is not valid. Start from the first page."
 
     def get_ordering(self, request: Request, queryset: QuerySet[Any], view: Any) -> tuple[str, ...]:
         return tuple(str(name) for name in queryset.query.order_by)

@@ -40,7 +40,7 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
     title = HTTPStatus(error.status_code).phrase
     if isinstance(error, exceptions.ValidationError):
         errors = list(_field_errors(error.detail, ""))
-        detail = errors[0]["detail"] if len(errors) == 1 else "Some fields cannot be used; see errors."
+        detail = errors[0]["detail"] if len(errors) == 1 else "Some fields are not valid; see errors."
         return problem(error.status_code, "The request cannot be used", detail, errors=errors)
     return problem(error.status_code, title, str(error.detail), headers=headers_of(error))
 

@@ -59,7 +59,7 @@ class NewDatasetSerializer(serializers.Serializer[Any]):
     texts = serializers.ListField(
         child=serializers.ChoiceField(choices=[text.value for text in LIBRARY_TEXTS]),
         required=False,
-        help_text="Of the library; titles and descriptions unless given.",
+        help_text="Texts of the library; titles and descriptions by default.",
     )
     guards = serializers.BooleanField(required=False, default=False)
 
@@ -103,7 +103,7 @@ class RunDetailSerializer(RunSerializer):
 class NewRunSerializer(serializers.Serializer[Any]):
     dataset = serializers.UUIDField()
     recipe = serializers.JSONField(help_text="The name of a preset, or a recipe as recipes/schema.json describes it.")
-    base = serializers.UUIDField(required=False, allow_null=True, help_text="The serving version unless given.")
+    base = serializers.UUIDField(required=False, allow_null=True, help_text="The active version by default.")
     start = serializers.BooleanField(required=False, default=True)
 
 
@@ -189,7 +189,7 @@ class RunListView(generics.ListAPIView[TrainingRun]):
         asked.is_valid(raise_exception=True)
         values = asked.validated_data
         if not isinstance(values["recipe"], str | dict):
-            raise InvalidInput("recipe is the name of a preset or an object.", field="recipe")
+            raise InvalidInput("recipe must be the name of a preset or an object.", field="recipe")
         run = run_create(
             dataset_id=values["dataset"], recipe=values["recipe"], base_id=values.get("base"), person=signed_in(request)
         )

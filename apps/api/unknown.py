@@ -18,7 +18,7 @@ class UnknownView(APIView):
     permission_classes = [AllowAny]
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        raise NotFound("The API has no such address. /api/schema lists what there is.")
+        raise NotFound("The API has no such address. /api/schema lists all addresses.")
 
     def get(self, request: Request) -> Response:  # never reached: ``initial`` raises for every method
         return Response(status=404)

@@ -17,7 +17,7 @@ def become(upload: Upload) -> UUID:
 
 def _video(upload: Upload) -> UUID:
     if upload.owner is None or not may_upload(upload.owner):
-        raise NotAllowed("Your account may not upload videos any more.")
+        raise NotAllowed("Your account is no longer allowed to upload videos.")
     video, _ = video_register(
         path=upload.path,
         original_name=upload.file_name,

@@ -77,7 +77,7 @@ class TusView(APIView):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         if request.method != "OPTIONS" and request.headers.get("Tus-Resumable", VERSION) != VERSION:
-            raise VersionMismatch(f"This server speaks tus {VERSION}.")
+            raise VersionMismatch(f"This server supports tus {VERSION}.")
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         response = super().finalize_response(request, response, *args, **kwargs)
@@ -110,7 +110,9 @@ class UploadListView(TusView):
         if purpose == Upload.Purpose.LIBRARY and not may_upload(user):
             if user is None:
                 raise NotAuthenticated("Log in, or send an API token, to upload videos.")
-            raise NotAllowed("Your account may not upload videos. Ask an administrator to add it to Uploaders.")
+            raise NotAllowed(
+                "Your account is not allowed to upload videos. Ask an administrator to add it to Uploaders."
+            )
         upload = uploads.upload_create(
             file_name=told.get("filename", ""),
             length=whole_number(request, "Upload-Length"),

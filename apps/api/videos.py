@@ -115,7 +115,7 @@ def editable_video(request: Request, video_id: UUID) -> Video:
     if user is None:
         raise NotAuthenticated("Log in, or send an API token, to change videos.")
     if not may_edit(user, video):
-        raise NotAllowed("You may change only videos that you uploaded. Administrators may change all.")
+        raise NotAllowed("You can change only videos that you uploaded. Administrators can change all.")
     return video
 
 

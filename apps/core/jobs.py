@@ -31,7 +31,7 @@ from apps.core.models import Job
 log = logging.getLogger(__name__)
 
 PUBLISH_AGAIN_MINUTES = 30  # a message that nobody took may be behind a long queue: a second one does no harm
-WORKER_DIED = "The worker died each time it tried. The file may be damaged; see the log of the worker."
+WORKER_DIED = "The worker died at every attempt. The file may be damaged; see the log of the worker."
 
 
 def _nothing(*_: object) -> None:
@@ -146,7 +146,7 @@ def job_retry(*, job_id: UUID) -> Job:
     """Queue a failed or cancelled job again, with all its attempts; raises NotFound or Conflict."""
     job = _locked(job_id)
     if job.state not in {Job.State.FAILED, Job.State.CANCELLED}:
-        raise Conflict(f"Only failed or cancelled jobs can be tried again; this one is {job.get_state_display()}.")
+        raise Conflict(f"Only failed or cancelled jobs can be retried; this one is {job.get_state_display()}.")
     if job.subject_id is not None:
         _kinds[job.kind].on_retry(job.subject_id)
     Job.objects.filter(id=job.id).update(

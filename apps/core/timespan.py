@@ -31,9 +31,9 @@ def parse_timecode(text: str) -> float | None:
     if parts == [""]:
         return None
     if len(parts) > 3 or not all(part.replace(".", "", 1).isdigit() and part.isascii() for part in parts):
-        raise ValueError(f"{text!r} is no time")
+        raise ValueError(f"{text!r} is not a time")
     if any("." in part for part in parts[:-1]) or any(float(part) >= 60 for part in parts[1:]):
-        raise ValueError(f"{text!r} is no time")
+        raise ValueError(f"{text!r} is not a time")
     seconds = 0.0
     for part in parts:
         seconds = 60 * seconds + float(part)

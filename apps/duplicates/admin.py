@@ -92,7 +92,7 @@ class DuplicateGroupAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         """The evidence instead of a form: what is stored here is not edited but decided."""
         group: DuplicateGroup | None = self.get_object(request, object_id)
         if group is None:
-            messages.warning(request, "This group is not there any more: its videos were deleted or regrouped.")
+            messages.warning(request, "This group no longer exists: its videos were deleted or regrouped.")
             return HttpResponseRedirect(reverse("admin:duplicates_duplicategroup_changelist"))
         if not self.has_view_permission(request, group):
             raise PermissionDenied

@@ -13,7 +13,7 @@ from apps.core.jobs import job_kind
 from apps.duplicates.models import Lookup
 from apps.videos.job_kinds import TRANSIENT_FAILURES
 
-CANCELLED = "This lookup was cancelled. Ask again whenever you like."
+CANCELLED = "This lookup was cancelled. Start it again at any time."
 
 
 def lookup_failed(lookup_id: UUID, code: str, message: str) -> None:
@@ -38,9 +38,9 @@ def lookup_retried(lookup_id: UUID) -> None:
     """Conflict when its file is gone."""
     lookup = Lookup.objects.filter(id=lookup_id).first()
     if lookup is None:
-        raise NotFound("This lookup has expired. Ask again.")
+        raise NotFound("This lookup has expired. Start a new one.")
     if lookup.video_id is None and not (lookup.path and Path(lookup.path).is_file()):
-        raise Conflict("The file of this lookup was not kept. Upload it again.")
+        raise Conflict("The file of this lookup was deleted. Upload it again.")
     Lookup.objects.filter(id=lookup.id).update(
         state=Lookup.State.WAITING, stage="waiting", percent=0.0, failure="", failure_code=""
     )

@@ -13,11 +13,11 @@ PAIR_WORDS = {
     "contains": "{a} contains all of {b}",
     "contained_in": "{a} is a part of {b}",
     "shares_segments": "{a} and {b} share some footage",
-    "shared_asset": "{a} and {b} share nothing but an intro, an advert or the like",
+    "shared_asset": "{a} and {b} share only an intro, an advert or the like",
 }
 # From the point of view of somebody who asked with a video, or with a span of one.
 QUERY_WORDS = {
-    "exact": "This very file is in the library.",
+    "exact": "This exact file is in the library.",
     "near_duplicate": "The same video, re-encoded or edited.",
     "contains": "{subject} contains all of this one.",
     "contained_in": "{subject} is a part of this one.",
@@ -26,7 +26,7 @@ QUERY_WORDS = {
 }
 # The same over a whole answer, where no one video is meant yet.
 OVERALL_WORDS = {
-    "exact": "This very file is in the library.",
+    "exact": "This exact file is in the library.",
     "near_duplicate": "The library has the same video, re-encoded or edited.",
     "contains": "{subject} contains all of a video of the library.",
     "contained_in": "{subject} is a part of a video of the library.",
@@ -56,7 +56,7 @@ def pair_words(relation: str, a: str, b: str, *, mirrored: bool = False, videos:
 def query_words(relation: str, *, mirrored: bool = False, asked: tuple[str, str] = YOURS, videos: int = 0) -> str:
     told = QUERY_WORDS[relation].format(subject=asked[0], object=asked[1])
     if relation == "shared_asset" and videos:
-        told = f"Only an intro, an advert or the like is the same, which {videos} videos of the library have."
+        told = f"Only an intro, an advert or the like is the same; {videos} videos of the library have it."
     return told + (" It is mirrored." if mirrored else "")
 
 

@@ -10,7 +10,7 @@ from apps.embeddings.models import ModelVersion
 
 State = ModelVersion.State
 REFUSED = "refused"  # the gate of a candidate said no: the version is what it was
-CANCELLED = "The installation was cancelled. Retry its job and it goes on where it stopped."
+CANCELLED = "The installation was cancelled. Retry its job to continue where it stopped."
 
 
 def install_failed(version_id: UUID, code: str, message: str) -> None:

@@ -122,7 +122,9 @@ def model_version_promote(*, version_id: UUID) -> ModelVersion:
         if serving == target:
             return target
         if target.state not in PROMOTABLE:
-            raise Conflict(f"{target} cannot serve: it is {target.get_state_display()}. Install it again first.")
+            raise Conflict(
+                f"{target} cannot become active: it is {target.get_state_display()}. Install it again first."
+            )
         model_version_promotable(version=target)
         _vectors_check(target, serving)
         if serving is not None:
@@ -136,7 +138,7 @@ def model_version_promote(*, version_id: UUID) -> ModelVersion:
 def _vectors_check(target: ModelVersion, serving: ModelVersion | None) -> None:
     index, kind = PgVectorIndex(), kind_of(target.role)
     if serving is not None and not index.count(kind, target.id) and index.count(kind, serving.id):
-        raise Conflict(f"{target} has indexed no video yet; {serving} goes on serving. Let the indexing end first.")
+        raise Conflict(f"{target} has not indexed any video yet; {serving} stays active. Wait until it is indexed.")
 
 
 def model_version_remove(*, version_id: UUID) -> None:
@@ -148,7 +150,9 @@ def model_version_remove(*, version_id: UUID) -> None:
     with transaction.atomic():
         version, rows = role_locked(version_id)
         if version.state == ModelVersion.State.SERVING:
-            raise Conflict(f"{version} serves: without it nothing would be found. Let another version serve first.")
+            raise Conflict(
+                f"{version} is active: without it nothing would be found. Make another version active first."
+            )
         if Job.objects.filter(subject_id=version.id, state__in=[Job.State.QUEUED, Job.State.RUNNING]).exists():
             raise Conflict(f"A job works on {version}. Cancel it first; see the jobs page.")
         for check in _removal_checks:

@@ -48,11 +48,11 @@ def _id(request: HttpRequest) -> UUID:
     try:
         return UUID(request.POST.get("video", ""))
     except ValueError as error:
-        raise InvalidInput("video is the id of a video.", field="video") from error
+        raise InvalidInput("video must be the id of a video.", field="video") from error
 
 
 def _number(request: HttpRequest, name: str) -> float:
     try:
         return float(request.POST.get(name, ""))
     except ValueError as error:
-        raise InvalidInput(f"{name} is a number of seconds.", field=name) from error
+        raise InvalidInput(f"{name} must be a number of seconds.", field=name) from error

@@ -37,7 +37,7 @@ def cursor_read(text: str) -> tuple[UUID, int]:
 
 
 def _expired() -> Expired:
-    return Expired("This page of results is not kept any more. Search again from the first page.", field="cursor")
+    return Expired("This page of results has expired. Search again from the first page.", field="cursor")
 
 
 def snapshot_create(*, ranking: Ranking, query_hash: str) -> SearchSnapshot:

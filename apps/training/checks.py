@@ -36,9 +36,9 @@ def dataset_check(dataset: Dataset) -> None:
     if not dataset.counts.get("items") or not dataset.counts.get("captions"):
         raise InvalidInput("The dataset is empty: there is nothing to learn from.", field="dataset")
     if dataset.counts.get("groups", 0) < MIN_GROUPS:
-        raise InvalidInput("The whole dataset is of one source: there is nothing to tell apart.", field="dataset")
+        raise InvalidInput("The whole dataset is of one source: there is nothing to distinguish.", field="dataset")
     if not Path(dataset.path).is_file():
-        raise Conflict("The files of the dataset are gone. Make it again.", field="dataset")
+        raise Conflict("The files of the dataset are missing. Create it again.", field="dataset")
 
 
 def base_check(base: ModelVersion) -> None:
@@ -57,5 +57,5 @@ def run_check(run: TrainingRun) -> None:
     """Conflict or InvalidInput when it cannot succeed with its dataset and base."""
     dataset_check(run.dataset)
     if run.base is None:
-        raise Conflict("The base model was deleted. Make a new run with another.")
+        raise Conflict("The base model was deleted. Start a new run with another.")
     base_check(run.base)

@@ -12,8 +12,8 @@ from apps.embeddings.models import ModelVersion
 from apps.training.checks import run_check
 from apps.training.models import Dataset, TrainingRun
 
-FREEZING_CANCELLED = "Freezing was cancelled. Make the dataset again."
-STOPPED = "Stopped by a person. Resume it and it goes on from its last checkpoint."
+FREEZING_CANCELLED = "Freezing was cancelled. Create the dataset again."
+STOPPED = "Stopped by a person. Resume it to continue from its last checkpoint."
 
 
 def dataset_failed(dataset_id: UUID, code: str, message: str) -> None:

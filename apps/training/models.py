@@ -150,7 +150,7 @@ class EvaluationReport(BaseModel):
         ordering = ["-created_at"]
 
     def __str__(self) -> str:
-        return f"{self.run}: {'may serve' if self.verdict.get('passed') else 'should not serve'}"
+        return f"{self.run}: {'passed' if self.verdict.get('passed') else 'did not pass'}"
 
 
 class PromotionDecision(models.Model):

@@ -43,7 +43,7 @@ def dataset_get(*, dataset_id: UUID) -> Dataset:
 
 def run_list(*, state: str = "") -> QuerySet[TrainingRun]:
     if state and state not in TrainingRun.State.values:
-        raise InvalidInput(f"state is one of {', '.join(TrainingRun.State.values)}.", field="state")
+        raise InvalidInput(f"state must be one of {', '.join(TrainingRun.State.values)}.", field="state")
     runs = TrainingRun.objects.select_related("dataset", "base", "candidate", "job", "candidate_job", "started_by")
     return (runs.filter(state=state) if state else runs).order_by("-created_at", "-id")
 

@@ -69,7 +69,7 @@ class VideoAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         for video_id in list(queryset.values_list("id", flat=True)):
             video_delete(video_id=video_id)
 
-    @admin.action(description="Try failed ones again", permissions=["change"])
+    @admin.action(description="Retry failed videos", permissions=["change"])
     def retry(self, request: HttpRequest, queryset: QuerySet[Video]) -> None:
         self._each(request, queryset, video_retry, "queued again")
 

@@ -35,12 +35,12 @@ def video_update(
         if not video.title:
             raise InvalidInput("The title cannot be empty.", field="title")
         if len(video.title) > TITLE_LENGTH:
-            raise InvalidInput(f"The title may have at most {TITLE_LENGTH} characters.", field="title")
+            raise InvalidInput(f"The title can have at most {TITLE_LENGTH} characters.", field="title")
     if description is not None:
         video.description = description.strip()
         if len(video.description) > DESCRIPTION_LENGTH:
             raise InvalidInput(
-                f"The description may have at most {DESCRIPTION_LENGTH:,} characters.",
+                f"The description can have at most {DESCRIPTION_LENGTH:,} characters.",
                 field="description",
             )
     video.save(update_fields=["title", "description", "updated_at"])
@@ -65,10 +65,10 @@ def tags_clean(tags: Iterable[str]) -> list[str]:
     """Stripped, lower case, each once, in order; InvalidInput for too long or too many."""
     names = list(dict.fromkeys(name for tag in tags if (name := " ".join(tag.split()).lower())))
     if len(names) > TAGS_A_VIDEO:
-        raise InvalidInput(f"A video may have at most {TAGS_A_VIDEO} tags.", field="tags")
+        raise InvalidInput(f"A video can have at most {TAGS_A_VIDEO} tags.", field="tags")
     for name in names:
         if len(name) > TAG_LENGTH:
-            raise InvalidInput(f"A tag may have at most {TAG_LENGTH} characters.", field="tags")
+            raise InvalidInput(f"A tag can have at most {TAG_LENGTH} characters.", field="tags")
     return names
 
 

@@ -12,7 +12,7 @@ class TooLarge(InvalidInput):
 
 class WrongType(InvalidInput):
     status = 415
-    title = "Not a kind of file that vsearch reads"
+    title = "vsearch cannot read this kind of file"
 
 
 class NoSpace(Unavailable):

@@ -85,7 +85,7 @@ def reason_to_skip(path: Path) -> str:
             with path.open("rb") as file:
                 start = file.read(8)
             if not any(len(start) > at and start[at] == TRANSPORT_STREAM_SYNC for at in TRANSPORT_STREAM_STARTS):
-                return "not a video in spite of its name"
+                return "not a video despite its name"
     except OSError as error:
         return f"cannot be read ({error.strerror})"
     return ""
@@ -161,7 +161,7 @@ def file_import(
         return Imported(path, Outcome.SKIPPED, f"cannot be read ({error.strerror})")
     if created:
         return Imported(path, Outcome.NEW, video=video)
-    return Imported(path, Outcome.KNOWN, "it failed before and is tried again", video)
+    return Imported(path, Outcome.KNOWN, "it failed before; trying again", video)
 
 
 def _sha256_of(path: Path, progress: Callable[[int], None] | None) -> tuple[str, bool]:

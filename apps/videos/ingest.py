@@ -79,7 +79,7 @@ def video_retry(*, video_id: UUID) -> Video:
     with transaction.atomic():
         video = video_get(video_id=video_id, locked=True)
         if video.state != Video.State.FAILED:
-            raise Conflict(f"Only failed videos can be tried again; this one is {video.get_state_display()}.")
+            raise Conflict(f"Only failed videos can be retried; this one is {video.get_state_display()}.")
         file_check(video)
         ingest_again(video)
         return video

@@ -63,8 +63,8 @@ def file_check(video: Video) -> None:
     if video.path and Path(video.path).is_file():
         return
     if video.source == Video.Source.UPLOAD or is_managed(video.path):
-        raise Conflict("The file was not kept because it cannot be used as it is. Upload a repaired copy instead.")
-    raise Conflict(f"The file is not at {video.path or 'its old place'} any more. Put it back or import it again.")
+        raise Conflict("The file was deleted because it cannot be read. Upload a repaired file instead.")
+    raise Conflict(f"The file is no longer at {video.path or 'its old place'}. Put it back or import it again.")
 
 
 # Subject: Video. Probe, decode, embed, write, ready.

@@ -59,7 +59,7 @@ def video_register(
         return video, True
     except FileNotFoundError as error:
         folder_remove(video_id)
-        raise InvalidInput(f"{path} is not there any more.", field="path") from error
+        raise InvalidInput(f"{path} no longer exists.", field="path") from error
     except IntegrityError:
         folder_remove(video_id)
         existing = Video.objects.filter(sha256=sha256).first()

@@ -55,9 +55,9 @@ def filters_from(query: Mapping[str, Any]) -> VideoFilters:
     """Read the query string of a page or of the API (a QueryDict); InvalidInput names the parameter at fault."""
     state, sort = query.get("state", ""), query.get("sort") or "newest"
     if state and state not in STATES:
-        raise InvalidInput(f"state is one of {', '.join(STATES)}.", field="state")
+        raise InvalidInput(f"state must be one of {', '.join(STATES)}.", field="state")
     if sort not in SORTS:
-        raise InvalidInput(f"sort is one of {', '.join(SORTS)}.", field="sort")
+        raise InvalidInput(f"sort must be one of {', '.join(SORTS)}.", field="sort")
     tags = query.getlist("tag") if hasattr(query, "getlist") else [query["tag"]] if "tag" in query else []
     return VideoFilters(
         text=str(query.get("text", "")).replace("\x00", "").strip()[:500],
@@ -80,7 +80,7 @@ def _seconds(query: Mapping[str, Any], name: str) -> float | None:
     except ValueError:
         value = -1.0
     if not 0 <= value < float("inf"):
-        raise InvalidInput(f"{name} is a number of seconds, for example 90.", field=name)
+        raise InvalidInput(f"{name} must be a number of seconds, for example 90.", field=name)
     return value
 
 
@@ -93,7 +93,7 @@ def _day(query: Mapping[str, Any], name: str) -> date | None:
     except ValueError:
         value = None
     if value is None:
-        raise InvalidInput(f"{name} is a day like 2026-11-21.", field=name)
+        raise InvalidInput(f"{name} must be a day like 2026-11-21.", field=name)
     return value
 
 

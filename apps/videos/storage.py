@@ -58,7 +58,7 @@ def type_check(name: str) -> None:
     if not extension_of(name):
         listed = ", ".join(sorted(extension[1:] for extension in VIDEO_EXTENSIONS))
         raise WrongType(
-            f"{name or 'The file'} does not look like a video. vsearch takes: {listed}.",
+            f"{name or 'The file'} does not look like a video. vsearch reads: {listed}.",
             field="filename",
         )
 
@@ -74,8 +74,8 @@ def space_check(needed_bytes: int, *, promised_bytes: int = 0) -> None:
 
 def no_space(*, needed_bytes: int, free_bytes: int) -> NoSpace:
     return NoSpace(
-        f"There is no room for this on the server's disk: {readable(needed_bytes)} are needed and "
-        f"{readable(free_bytes)} can be used. Free some space or delete videos, then try again."
+        f"There is not enough space on the server's disk: {readable(needed_bytes)} are needed and "
+        f"{readable(free_bytes)} are available. Free some space or delete videos, then try again."
     )
 
 

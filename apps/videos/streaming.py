@@ -97,7 +97,7 @@ def _derived(request: HttpRequest, video_id: UUID, name: str, content_type: str)
         request,
         path,
         content_type,
-        missing="This part of the video is not made (yet).",
+        missing="This part of the video is not available (yet).",
         max_age=PICTURE_SECONDS,
     )
 
@@ -210,7 +210,7 @@ class Blocks:
 
 
 def _login_needed() -> HttpResponse:
-    """No redirect: a player that asked for bytes has no use for a login page."""
+    """No redirect: a player that asked for bytes cannot show a login page."""
     return _plain("Log in to watch videos.", 403)
 
 

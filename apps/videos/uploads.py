@@ -56,11 +56,11 @@ def upload_create(
     name = PurePath(file_name.replace("\\", "/").replace("\x00", "")).name.strip()[:300]
     if not name:
         raise InvalidInput(
-            "Upload-Metadata must carry the file's name as 'filename'.",
+            "Upload-Metadata must contain the file's name as 'filename'.",
             field="filename",
         )
     if purpose not in Upload.Purpose.values:
-        raise InvalidInput(f"purpose is one of {', '.join(Upload.Purpose.values)}.", field="purpose")
+        raise InvalidInput(f"purpose must be one of {', '.join(Upload.Purpose.values)}.", field="purpose")
     if length < 0:
         raise InvalidInput("Upload-Length must be the file's size in bytes.", field="Upload-Length")
     type_check(name)
@@ -117,7 +117,7 @@ def upload_offset(upload: Upload) -> int:
     try:
         return upload.path.stat().st_size
     except FileNotFoundError as error:
-        raise NotFound("The bytes of this upload are gone. Start again.") from error
+        raise NotFound("The data of this upload was deleted. Start again.") from error
 
 
 def upload_expires_at(upload: Upload) -> datetime:
@@ -135,7 +135,7 @@ def upload_append(*, upload: Upload, offset: int, length: int, body: Body) -> in
     with _locked_file(upload) as file:
         have = file.seek(0, os.SEEK_END)
         if offset != have:
-            raise Conflict(f"The server has {have} bytes of this file, not {offset}. Go on from there.")
+            raise Conflict(f"The server has {have} bytes of this file, not {offset}. Continue from there.")
         if have + length > upload.length:
             raise TooLarge(f"The file was announced with {upload.length} bytes; this would make it longer.")
         try:
@@ -175,7 +175,7 @@ def _locked_file(upload: Upload) -> Iterator[BinaryIO]:
     try:
         file = upload.path.open("r+b", buffering=0)
     except FileNotFoundError as error:
-        raise NotFound("The bytes of this upload are gone. Start again.") from error
+        raise NotFound("The data of this upload was deleted. Start again.") from error
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

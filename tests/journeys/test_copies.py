@@ -43,7 +43,7 @@ def test_a_span_behind_the_end_is_refused_in_words(page: Page, server: Server) -
     page.get_by_text("Find copies of a part only").click()
     page.get_by_label("From", exact=True).fill("5:00")
     page.get_by_role("button", name="Find copies of this part").click()
-    expect(page.get_by_role("alert")).to_contain_text("behind the end of the video")
+    expect(page.get_by_role("alert")).to_contain_text("after the end of the video")
 
 
 @pytest.mark.usefixtures("imported")

@@ -85,12 +85,12 @@ def test_a_run_is_started_watched_compared_promoted_and_rolled_back(
     page.get_by_text("Promote anyway…").click()
     page.get_by_label("Why promote it although it did not pass?").fill("This journey looked at it with its own eyes.")
     page.get_by_role("button", name="Promote it anyway").click()
-    page.get_by_text("serves from now on").wait_for()
+    page.get_by_text("answers all searches from now on").wait_for()
     assert server.json("/api/v1/search?q=squares")["results"]
 
     page.get_by_text("Roll back to").click()
     page.get_by_role("button", name="Roll back now").click()
-    page.get_by_text("serves from now on").wait_for()
+    page.get_by_text("answers all searches from now on").wait_for()
     after = server.query("SELECT id FROM embeddings_modelversion WHERE role = 'semantic' AND state = 'serving'")
     assert after == before
     assert server.json("/api/v1/search?q=squares")["results"]

@@ -44,7 +44,7 @@ def system_user() -> str | None:
     except (subprocess.CalledProcessError, OSError) as error:
         raise EmbeddedProblem(
             f"Postgres refuses to run as root, and the system user {SYSTEM_USER} could not be made ({error}). "
-            f"Run vsearch as a normal user, or make that user: useradd {SYSTEM_USER}"
+            f"Run vsearch as a normal user, or create that user: useradd {SYSTEM_USER}"
         ) from error
     return SYSTEM_USER
 
@@ -92,7 +92,7 @@ def initialise(cluster: Path, user: str | None) -> None:
     )
     if made.returncode != 0:
         shutil.rmtree(fresh, ignore_errors=True)
-        raise EmbeddedProblem(f"The embedded database could not be made in {cluster}: {made.stderr.strip()}")
+        raise EmbeddedProblem(f"The embedded database could not be created in {cluster}: {made.stderr.strip()}")
     fresh.rename(cluster)
 
 

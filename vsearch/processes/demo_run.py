@@ -65,7 +65,7 @@ def demo(*, host: str, port: int, videos: Path | None, install_seconds: float | 
         folder = videos or settings.DATA_DIR / "demo"
         _command("create_admin")
         if videos is None:
-            say("demo", f"rendering the demo library into {folder} (about two minutes, only the first time)")
+            say("demo", f"rendering the demo library in {folder} (about two minutes, only the first time)")
             with times.measure("render"):
                 _run([sys.executable, "-m", "demo", str(folder)])
         say("demo", f"importing {folder}")
@@ -108,9 +108,9 @@ def _wait_until_ready(server: subprocess.Popen[bytes], url: str) -> None:
     until = time.monotonic() + READY_SECONDS
     while missing := missing_parts(url):
         if server.poll() is not None:
-            raise CannotStart("vsearch ended while it started; what it said stands above")
+            raise CannotStart("vsearch stopped during its start; see its messages above")
         if time.monotonic() > until:
-            raise CannotStart("vsearch does not get ready: " + "; ".join(missing))
+            raise CannotStart("vsearch did not become ready: " + "; ".join(missing))
         time.sleep(0.5)
 
 
@@ -124,7 +124,7 @@ def _run(command: list[str], *, may_fail: bool = False) -> int:
         step.wait(STOP_SECONDS)
         raise
     if code != 0 and not may_fail:
-        raise CannotStart(f"{' '.join(command[1:])} failed; what it said stands above")
+        raise CannotStart(f"{' '.join(command[1:])} failed; see its messages above")
     return code
 
 

@@ -135,7 +135,7 @@ def check_own_database(url: str) -> None:
             ).fetchone()
     except psycopg.Error as error:
         raise CannotStart(
-            f"The Postgres of DATABASE_URL does not take the connection: {str(error).strip()}. Check address, user "
+            f"The Postgres of DATABASE_URL refused the connection: {str(error).strip()}. Check address, user "
             "and password, or unset DATABASE_URL to use the embedded one."
         ) from error
     if found is None:
@@ -173,7 +173,7 @@ def run_command(*arguments: str) -> None:
     command = [sys.executable, str(CODE / "manage.py"), *arguments]
     done = subprocess.run(command, cwd=CODE, preexec_fn=preparing(), check=False)
     if done.returncode != 0:
-        raise CannotStart(f"manage.py {' '.join(arguments)} failed; what it said stands above")
+        raise CannotStart(f"manage.py {' '.join(arguments)} failed; see its messages above")
 
 
 class _ReadinessWatch:

@@ -146,7 +146,7 @@ class Supervisor:
             how = _how_it_ended(process.returncode)
             if process.returncode > 0 and child.log.last_line:
                 self._say(child.service.name, child.log.last_line[:300], urgent=True)
-            self._say(child.service.name, f"{how}; starts again in {child.plan_restart():.1f} s", urgent=True)
+            self._say(child.service.name, f"{how}; restarting in {child.plan_restart():.1f} s", urgent=True)
             self._kill_strays()
 
     def _finish_output(self, child: Child, process: subprocess.Popen[bytes]) -> None:
@@ -194,5 +194,5 @@ def _is_database(process: psutil.Process) -> bool:
 
 def _how_it_ended(code: int) -> str:
     if code >= 0:
-        return f"ended by itself (exit code {code})"
+        return f"exited (exit code {code})"
     return f"was killed ({signal.Signals(-code).name})"

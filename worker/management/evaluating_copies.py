@@ -24,7 +24,7 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument("--manifest", type=Path, required=True, help="JSON; paths count from its folder")
     parser.add_argument("--aligner", help="how spans are found; the product's default when not given")
     parser.add_argument(
-        "--sampling", default="uniform", help="uniform (default), or keyframes: what the selector keeps"
+        "--sampling", default="uniform", help="uniform (default) or keyframes (only the frames that the selector keeps)"
     )
     parser.add_argument("--weights", type=Path, help="safetensors of another copy descriptor of the same shape")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
@@ -155,7 +155,7 @@ def as_table(measured: CopyFigures, aligner: str, sampling: str) -> str:
         f"{_number(measured.seconds_per_query, 2, 's a query')} with decoding",
     ]
     if report.asset_pairs:
-        said = f"{report.asset_pairs_reported} of {report.asset_pairs} pairs that share nothing else were reported"
+        said = f"{report.asset_pairs_reported} of {report.asset_pairs} pairs that share only an asset were reported"
         lines.append(f"  intros    {said}")
     if measured.unreadable:
         lines.append(f"  {len(measured.unreadable)} videos could not be read; they count as not found")

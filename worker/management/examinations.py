@@ -87,7 +87,7 @@ def _ffmpeg() -> Iterator[Finding]:
     try:
         program = ffmpeg_binary()
     except MediaError as error:
-        yield Finding("problem", "ffmpeg", str(error), "unset FFMPEG_BINARY, or name a program that is there")
+        yield Finding("problem", "ffmpeg", str(error), "unset FFMPEG_BINARY, or name an existing program")
         return
     command = [program, "-hide_banner", "-version"]
     try:
@@ -139,7 +139,7 @@ def _disk() -> Iterator[Finding]:
     detail = f"{free / GIB:.1f} GiB free for {settings.DATA_DIR}"
     remedy = "free some space, or move the folder and set VSEARCH_DATA_DIR"
     if not os.access(place, os.W_OK):
-        yield Finding("problem", "disk", f"{place} cannot be written", "give this user the right to write there")
+        yield Finding("problem", "disk", f"{place} cannot be written", "allow this user to write there")
     elif free < DISK_PROBLEM:
         yield Finding("problem", "disk", detail, remedy)
     elif free < DISK_WARNING:
@@ -153,7 +153,7 @@ def _machine() -> Iterator[Finding]:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     detail = f"{cores} cores, {memory.available / GIB:.1f} of {memory.total / GIB:.1f} GiB memory available"
     if memory.available < MEMORY_WARNING and not _runs_now():
-        yield Finding("warning", "machine", detail, "workers with models want 4 GiB; close other programs")
+        yield Finding("warning", "machine", detail, "workers with models need 4 GiB; close other programs")
     else:
         yield Finding("ok", "machine", detail)
 
@@ -173,6 +173,6 @@ def _gpu() -> Iterator[Finding]:
         yield Finding("ok", "GPU", f"{name}, {total / GIB:.0f} GiB, torch {torch.__version__}")
     elif shutil.which("nvidia-smi"):
         remedy = "install the torch build for your CUDA driver (docs/operations.md)"
-        yield Finding("warning", "GPU", f"there is one, but torch {torch.__version__} cannot use it", remedy)
+        yield Finding("warning", "GPU", f"found, but torch {torch.__version__} cannot use it", remedy)
     else:
         yield Finding("ok", "GPU", f"none; the models run on the processor (torch {torch.__version__})")

@@ -34,7 +34,7 @@ MESSAGES: dict[str, str] = {
     "out_of_memory": "Reading this video needs more memory than allowed. Export it at a smaller picture size.",
     "no_space": "There is no space left on the server's disk. Free some space, then try again.",
     "cancelled": "This was cancelled.",
-    "missing": "The file is not there any more. Upload it again.",
+    "missing": "The file no longer exists. Upload it again.",
     "tool_failed": "The video tool stopped with an error. Try again; if it happens again, run `manage.py doctor`.",
 }
 

@@ -62,7 +62,7 @@ def candidate(job: RunningJob) -> None:
     candidate = training.candidate
     active = model_version_serving(ModelVersion.Role.SEMANTIC)
     if active == candidate:
-        raise JobFailed("serving", "This version serves already; there is nothing to compare it with.")
+        raise JobFailed("serving", "This version is active already; there is nothing to compare it with.")
     from worker.embedders.base import EmbedderError
     from worker.library.vectors import semantic_embedder
     from worker.training.errors import Interrupted

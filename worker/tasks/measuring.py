@@ -76,7 +76,7 @@ def _read(path: Path, sha256: str) -> list[Item]:
     if sha256 and manifest_sha256(items) != sha256:
         raise JobFailed(
             "manifest",
-            "The held-out part is not what was frozen: files were removed or changed. Make the dataset again.",
+            "The held-out part is not what was frozen: files were removed or changed. Create the dataset again.",
         )
     return items
 

@@ -62,7 +62,7 @@ def _fetch(job: RunningJob, version: ModelVersion) -> None:
             )
     except IntegrityError as error:
         raise JobFailed(
-            "installed_already", "These very weights are installed already; see `manage.py model list`."
+            "installed_already", "These weights are installed already; see `manage.py model list`."
         ) from error
     version.refresh_from_db()
     PgVectorIndex().ensure_index("clip", version.id, version.dim)

@@ -194,7 +194,7 @@ def run(job_id: str, body: Callable[[RunningJob], None]) -> None:
     except (JobInterrupted, JobContinues):
         job._mine().update(state=Job.State.QUEUED, lease_until=None, published_at=None, attempts=F("attempts") - 1)
     except BaseException:
-        job._fail("internal", "Something unexpected went wrong; the log of the worker says what. Try again.")
+        job._fail("internal", "Something unexpected went wrong; see the log of the worker. Try again.")
         raise
     finally:
         job._stop_heartbeat.set()

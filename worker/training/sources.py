@@ -43,11 +43,11 @@ def read_source(
         if known is not entry and (known.files, known.group) == (entry.files, entry.group):
             known.captions += entry.captions
         elif known is not entry:
-            message = f"Another file or group than at line {known.line}." if known.line else "The id stands twice."
+            message = f"Another file or group than at line {known.line}." if known.line else "The id occurs twice."
             problems.append(Problem(entry.line, entry.id, "duplicate", message))
     if not entries and not problems:
         of = f" of the split {split}" if split else ""
-        raise ManifestError("empty_data", f"{path.name} holds no entries{of}. Check the file and --split.")
+        raise ManifestError("empty_data", f"{path.name} contains no entries{of}. Check the file and --split.")
     stems = _stems(folder)
     items = []
     for entry in entries.values():

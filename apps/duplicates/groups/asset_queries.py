@@ -26,7 +26,7 @@ def assets_among(matches: Mapping[Members, KnownMatch]) -> list[Asset[UUID]]:
 
 
 def asset_pairs() -> set[Members]:
-    """The pairs of videos that share nothing but an intro, an advert or the like."""
+    """The pairs of videos that share only an intro, an advert or the like."""
     return {pair for asset in assets_among(known_now().matches) for pair in asset.pairs}
 
 

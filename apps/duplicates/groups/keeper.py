@@ -78,7 +78,7 @@ def propose_keeper(members: Sequence[MemberFacts[Id]]) -> tuple[Id, list[str]]:
     keep = oldest or left[0]
     reasons = [criterion.explain(keep, runner_up) for criterion, runner_up in deciding]
     if oldest is not None:
-        reasons.append("it has been in the library the longest")
+        reasons.append("it has been in the library longest")
     if not reasons:
         reasons.append("the copies are equal in every respect that was compared, so the first one is kept")
     return keep.id, reasons
@@ -94,7 +94,7 @@ def _quality_reason(keep: MemberFacts[Any], other: MemberFacts[Any]) -> str:
     if not other.bit_rate:
         return f"its bit rate is known ({_rate(keep)})"
     if keep.bit_rate <= other.bit_rate:
-        return f"its codec makes more of its bits ({_rate(keep)} {_codec(keep)} against {_rate(other)} {_codec(other)})"
+        return f"its codec is more efficient ({_rate(keep)} {_codec(keep)} against {_rate(other)} {_codec(other)})"
     return f"it has the higher bit rate ({_rate(keep)} {_codec(keep)} against {_rate(other)} {_codec(other)})"
 
 
@@ -134,7 +134,7 @@ _CRITERIA = (  # in order of importance
     _Criterion(
         lambda m: float(bool(m.protected_folder)),
         0.0,
-        lambda keep, other: f"it lies in the protected folder {keep.protected_folder}",
+        lambda keep, other: f"it is in the protected folder {keep.protected_folder}",
     ),
     _Criterion(lambda m: float(m.width * m.height), RESOLUTION_TOLERANCE, _resolution_reason),
     _Criterion(quality, QUALITY_TOLERANCE, _quality_reason),

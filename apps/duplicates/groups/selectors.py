@@ -21,9 +21,9 @@ SUREST_FIRST: tuple[str, ...] = ("kind_order", "-score", "id")
 def group_list(*, state: str = DuplicateGroup.State.OPEN, kind: str = "") -> QuerySet[DuplicateGroup]:
     """Groups with at least two videos: copies first, surest first. ``state`` "" means all."""
     if state and state not in DuplicateGroup.State.values:
-        raise InvalidInput(f"state is one of {', '.join(DuplicateGroup.State.values)}.", field="state")
+        raise InvalidInput(f"state must be one of {', '.join(DuplicateGroup.State.values)}.", field="state")
     if kind and kind not in Kind.values:
-        raise InvalidInput(f"kind is one of {', '.join(Kind.values)}.", field="kind")
+        raise InvalidInput(f"kind must be one of {', '.join(Kind.values)}.", field="kind")
     counted = DuplicateGroup.objects.annotate(member_count=Count("members", distinct=True), kind_order=KIND_ORDER)
     groups = counted.filter(member_count__gt=1)
     if state:

@@ -47,15 +47,15 @@ class ClusterParameters:
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
-            raise InvalidInput("method is dbscan or hdbscan.", field="method")
+            raise InvalidInput("method must be dbscan or hdbscan.", field="method")
         if self.metric not in METRICS:
-            raise InvalidInput("metric is pair_score or mean_descriptor.", field="metric")
+            raise InvalidInput("metric must be pair_score or mean_descriptor.", field="metric")
         if not (math.isfinite(self.eps) and 0 < self.eps <= 2):
-            raise InvalidInput("eps is a distance above 0 and at most 2.", field="eps")
+            raise InvalidInput("eps must be a distance above 0 and at most 2.", field="eps")
         if not 1 <= self.min_samples <= 100:
-            raise InvalidInput("min_samples is a number from 1 to 100.", field="min_samples")
+            raise InvalidInput("min_samples must be a number from 1 to 100.", field="min_samples")
         if not 2 <= self.min_cluster_size <= 1000:
-            raise InvalidInput("min_cluster_size is a number from 2 to 1000.", field="min_cluster_size")
+            raise InvalidInput("min_cluster_size must be a number from 2 to 1000.", field="min_cluster_size")
 
     @property
     def words(self) -> str:

@@ -38,7 +38,7 @@ def scan_context(request: HttpRequest) -> dict[str, Any]:
 @administer_required
 @require_POST
 def scan(request: HttpRequest) -> HttpResponse:
-    _, new = scan_start(title="asked for on the duplicates page")
+    _, new = scan_start(title="requested on the duplicates page")
     if not new:
         messages.info(request, "The library is being scanned already.")
     return redirect("duplicates:review")

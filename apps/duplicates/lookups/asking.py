@@ -44,7 +44,7 @@ def lookup_create(
     if (path is None) == (video_id is None):
         raise InvalidInput("Send either a file or the id of a video in the library.", field="file")
     if video_id is None and (start is not None or end is not None):
-        raise InvalidInput("A span can be chosen of a video in the library only.", field="start")
+        raise InvalidInput("A part can be chosen only of a video in the library.", field="start")
     if owner is None and not session_key:
         raise InvalidInput("A lookup belongs to a person or to a session.")
     lookup = Lookup(
@@ -59,7 +59,7 @@ def lookup_create(
         if video is None:
             raise NotFound("There is no such video. It may have been deleted.")
         if video.state != Video.State.READY:
-            raise Conflict("This video is not indexed yet. Ask again when it is ready.")
+            raise Conflict("This video is not indexed yet. Try again when it is ready.")
         lookup.video, lookup.file_name = video, video.original_name
         if start is not None or end is not None:
             span = span_checked(start, end, video.duration_seconds or 0.0)
@@ -80,14 +80,14 @@ def span_checked(start: float | None, end: float | None, duration: float) -> tup
     """The span in seconds, from the beginning and to the end where nothing is said. Raises InvalidInput."""
     first, last = (0.0 if start is None else start), (duration if end is None else end)
     if not math.isfinite(first) or first < 0:
-        raise InvalidInput("The span must begin at a second of the video, 0 or later.", field="start")
+        raise InvalidInput("The part must start at 0 seconds or later.", field="start")
     if first >= duration:
-        raise InvalidInput(f"The span begins behind the end of the video ({timecode(duration)}).", field="start")
+        raise InvalidInput(f"The part starts after the end of the video ({timecode(duration)}).", field="start")
     if not math.isfinite(last) or last > duration + END_SLACK_SECONDS:
-        raise InvalidInput(f"The span ends behind the end of the video ({timecode(duration)}).", field="end")
+        raise InvalidInput(f"The part ends after the end of the video ({timecode(duration)}).", field="end")
     last = min(last, duration)
     if last <= first:
-        raise InvalidInput("The span must end after it begins.", field="end")
+        raise InvalidInput("The part must end after it starts.", field="end")
     if last - first < MIN_SPAN_SECONDS <= duration:
         raise InvalidInput("Choose at least 2 seconds: less cannot be recognised.", field="end")
     return first, last

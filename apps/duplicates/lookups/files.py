@@ -44,7 +44,7 @@ def lookup_add_to_library(*, lookup_id: UUID, owner: User | None) -> tuple[Video
         if lookup.state != Lookup.State.DONE:
             raise Conflict("Wait until the lookup is done; a file that cannot be read cannot be added either.")
         if not Path(lookup.path).is_file():
-            raise Expired("The file of this lookup was removed. Upload it again.")
+            raise Expired("The file of this lookup was deleted. Upload it again.")
         video, new = video_register(
             path=lookup.path,
             original_name=lookup.file_name,

@@ -16,15 +16,15 @@ INSTEAD = {
     NOTHING_TO_SEE: "This video shows nothing that could be recognised.",
 }
 MESSAGES = {
-    LIBRARY_EMPTY: "Add videos to the library, then ask again.",
-    LIBRARY_ALONE: "Add more videos to the library, then ask again.",
-    NOTHING_TO_SEE: "Its pictures are black, plain or faded. Such pictures are left out of every comparison, because"
+    LIBRARY_EMPTY: "Add videos to the library, then try again.",
+    LIBRARY_ALONE: "Add more videos to the library, then try again.",
+    NOTHING_TO_SEE: "Its pictures are black, plain or faded. Such pictures are not compared, because"
     " they look the same in unrelated videos.",
-    STILL: "The picture hardly changes from beginning to end, as that of a still image. That is little to recognise,"
-    " and which second matches which would be a guess.",
-    SHORT: "With less than 2 seconds there is little to recognise. A longer clip gives a surer answer.",
-    LONG: "This is a long video: its candidates were looked for with some of its pictures only, so a copied span of a"
-    " few seconds may have been missed. Ask with a shorter part to look closer.",
+    STILL: "The picture hardly changes, like a still image. There is little to recognise, and the matching seconds"
+    " would be a guess.",
+    SHORT: "With less than 2 seconds there is little to recognise. A longer clip gives a more certain answer.",
+    LONG: "This is a long video: only some of its pictures were used to find candidates, so a copied part of a few"
+    " seconds may have been missed. Look up a shorter part for a closer search.",
 }
 
 

@@ -81,7 +81,7 @@ def _seconds(raw: str, field: str) -> float | None:
     try:
         return parse_timecode(raw)
     except ValueError as error:
-        raise InvalidInput(f"{raw[:20]!r} is no time. Write seconds, or 1:15.", field=field) from error
+        raise InvalidInput(f"{raw[:20]!r} is not a time. Write seconds, or 1:15.", field=field) from error
 
 
 def _lookup(request: HttpRequest, lookup_id: UUID) -> Lookup:
@@ -122,8 +122,8 @@ def lookup_stream(request: HttpRequest, lookup_id: UUID) -> HttpResponseBase:
     """The asked file itself, with ranges, for nobody but the one who asked."""
     lookup = _lookup(request, lookup_id)
     if not lookup.path:
-        raise Http404("The file of this lookup is not kept any more.")
-    missing = "The file of this lookup was removed. Upload it again."
+        raise Http404("The file of this lookup was deleted.")
+    missing = "The file of this lookup was deleted. Upload it again."
     kind = CONTENT_TYPES.get(extension_of(lookup.file_name), "application/octet-stream")
     kind = "video/mp4" if kind == "video/quicktime" else kind  # browsers play H.264 in .mov under this name
     return send_file(request, Path(lookup.path), kind, missing=missing)
@@ -162,7 +162,7 @@ def lookup_status(request: HttpRequest, lookup_id: UUID) -> HttpResponse:
 def lookup_add(request: HttpRequest, lookup_id: UUID) -> HttpResponse:
     """The asked file becomes a video of the library; goes to its page."""
     if not may_upload(signed_in(request)):
-        raise PermissionDenied("Your account may not upload videos. Ask an administrator for it.")
+        raise PermissionDenied("Your account is not allowed to upload videos. Ask an administrator for it.")
     lookup = _lookup_context(request, lookup_id)["lookup"]
     try:
         video, new = lookup_add_to_library(lookup_id=lookup.id, owner=signed_in(request))

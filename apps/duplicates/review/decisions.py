@@ -52,7 +52,9 @@ def group_confirm(
     with transaction.atomic():
         group, contents = _group(group_id, seen)
         if keeper_id is not None and group.kind == DuplicateGroup.Kind.SHARED_ASSET:
-            raise InvalidInput("Videos that only share an intro are no copies: there is none to keep.", field="keeper")
+            raise InvalidInput(
+                "Videos that only share an intro are not copies: there is no copy to keep.", field="keeper"
+            )
         if keeper_id is not None and keeper_id not in contents:
             raise InvalidInput("The copy to keep must be one of the group.", field="keeper")
         keeper = contents[keeper_id] if keeper_id else ""
@@ -80,7 +82,7 @@ def pair_decide(*, first_id: UUID, second_id: UUID, verdict: str, reviewer: User
         take_turns(GROUPS)
         contents = dict(Video.objects.filter(id__in=[first_id, second_id]).values_list("id", "sha256"))
         if len(contents) < 2:
-            raise NotFound("One of these videos is not in the library any more.")
+            raise NotFound("One of these videos is no longer in the library.")
         a, b = sorted(contents)
         relation = VideoMatch.objects.filter(a_id=a, b_id=b).order_by("-created_at").values_list("relation", flat=True)
         known = relation.first()
@@ -109,9 +111,9 @@ def decision_undo(*, decision_id: int, reviewer: User | None) -> Reviewed:
             kind, verdict, keeper = decision.kind, str(Verdict.UNDONE), ""
             if before is not None:
                 kind, verdict, keeper = before.kind, before.verdict, before.keeper_sha256
-            undone.append(_row(pair, kind, verdict, f"takes back decision {decision.pk}", keeper))
+            undone.append(_row(pair, kind, verdict, f"undoes decision {decision.pk}", keeper))
         if not undone:
-            raise Conflict("This decision was taken back or replaced already.")
+            raise Conflict("This decision was already undone or replaced.")
         return _append(undone, reviewer)
 
 
@@ -120,7 +122,7 @@ def _group(group_id: UUID, seen: Collection[UUID] | None) -> tuple[DuplicateGrou
     take_turns(GROUPS)
     group = DuplicateGroup.objects.filter(id=group_id).first()
     if group is None:
-        raise NotFound("This group is not there any more: its videos were deleted or regrouped.")
+        raise NotFound("This group no longer exists: its videos were deleted or regrouped.")
     contents = dict(group.members.values_list("id", "sha256"))
     if len(contents) < 2:
         raise Conflict("Only one video of this group is left, so there is nothing to decide.")

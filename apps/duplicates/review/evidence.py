@@ -179,7 +179,7 @@ def _pair(
     group: DuplicateGroup, a: Member, b: Member, match: VideoMatch | None, verdict: ReviewDecision | None
 ) -> Pair:
     if match is None:
-        words = f"{a.letter} and {b.letter} were not matched with each other"
+        words = f"{a.letter} and {b.letter} did not match each other"
         return Pair(a, b, None, words, (), None, verdict, False)
     turned = match.a_id != a.video.id  # stored by id, shown by letter
     segments = sorted(match.segments.all(), key=lambda s: (s.b_start, s.a_start) if turned else (s.a_start, s.b_start))

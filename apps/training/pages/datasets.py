@@ -109,7 +109,10 @@ def dataset_guard(request: HttpRequest, dataset_id: UUID) -> HttpResponse:
     except VSearchError as error:
         messages.error(request, error.message)
     else:
-        messages.success(request, "Every candidate is measured on it from now on." if guards else "It guards no more.")
+        messages.success(
+            request,
+            "Every candidate is measured on it from now on." if guards else "It is no longer used as a guard set.",
+        )
     return redirect("training:dataset", dataset_id)
 
 

@@ -31,8 +31,8 @@ ACTIONS = {
 }
 SAID = {
     "start": "The run starts: its data is checked first.",
-    "stop": "The run stops at its next step and keeps a checkpoint.",
-    "resume": "The run goes on from its last checkpoint.",
+    "stop": "The run stops after the current step and keeps a checkpoint.",
+    "resume": "The run continues from its last checkpoint.",
     "evaluate": "The candidate is indexed and evaluated.",
 }
 STEPS = (("checking", "Check"), ("embedding", "Embed"), ("training", "Train"), ("exporting", "Export"))
@@ -158,7 +158,7 @@ def run_act(request: HttpRequest, run_id: UUID, action: str) -> HttpResponse:
     try:
         if action == "delete":
             run_delete(run_id=run_id)
-            messages.success(request, "The run was deleted. A candidate that it made stays.")
+            messages.success(request, "The run was deleted. Its candidate is kept.")
             return redirect("training:index")
         if action not in ACTIONS:
             raise Http404("There is no such action.")

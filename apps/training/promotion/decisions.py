@@ -30,7 +30,7 @@ SHORTEST_NOTE = 10  # characters: "because" is no reason
 class GateRefusal(Conflict):
     """The gate said no; ``reasons`` are for people."""
 
-    title = "The gate refuses this version"
+    title = "This version did not pass the gate"
 
     def __init__(self, reasons: list[str]) -> None:
         self.reasons = reasons
@@ -48,8 +48,8 @@ class Promoted:
     @property
     def words(self) -> str:
         if self.job is not None:
-            return f"{self.version} first indexes the videos that came in the meantime, then it serves. See the jobs."
-        return f"{self.version} serves from now on."
+            return f"{self.version} first indexes the videos added since, then becomes active. See the jobs."
+        return f"{self.version} answers all searches from now on."
 
 
 def candidate_promote(*, version_id: UUID, person: User | None, override: str = "") -> Promoted:
@@ -62,12 +62,12 @@ def candidate_promote(*, version_id: UUID, person: User | None, override: str = 
         version, _ = role_locked(version_id)
         serving = model_version_serving(version.role)
         if serving == version:
-            raise Conflict(f"{version} serves already.")
+            raise Conflict(f"{version} is active already.")
         report = report_of(version)
         reasons = report_refusals(report, version, serving)
         override = " ".join(override.split())
         if override and len(override) < SHORTEST_NOTE:
-            raise InvalidInput("Say in a sentence why it should serve all the same.", field="override")
+            raise InvalidInput("Write a sentence that says why it should become active anyway.", field="override")
         if reasons and not override:
             raise GateRefusal(reasons)
         verdict = report.verdict if report is not None else {"passed": False, "reasons": []}
@@ -83,9 +83,9 @@ def version_roll_back(*, version_id: UUID, person: User | None, note: str = "") 
         version, _ = role_locked(version_id)
         serving = model_version_serving(version.role)
         if serving == version:
-            raise Conflict(f"{version} serves already.")
+            raise Conflict(f"{version} is active already.")
         if version.promoted_at is None:
-            raise Conflict(f"{version} never served; promote it through its comparison.")
+            raise Conflict(f"{version} was never active; promote it on its comparison page.")
         return _switch(version, serving, Action.ROLL_BACK, person, note=" ".join(note.split()))
 
 
@@ -98,17 +98,17 @@ def report_of(version: ModelVersion) -> EvaluationReport | None:
 def report_refusals(report: EvaluationReport | None, version: ModelVersion, serving: ModelVersion | None) -> list[str]:
     """Why the version may not serve by this report; empty when it may."""
     if report is None:
-        return [f"{version} was not evaluated yet."]
+        return [f"{version} has not been evaluated yet."]
     stale = []
     if report.candidate_weights != version.weights_sha256:
         stale.append("The report is about other weights than those of this version.")
     if report.active_weights != (serving.weights_sha256 if serving is not None else ""):
-        stale.append("The report compares with a version that does not serve any more; evaluate again.")
+        stale.append("The report compares with a version that is no longer active; evaluate again.")
     if report.dataset_sha256 != report.run.dataset.sha256:
         stale.append("The report is about another dataset than that of the run; evaluate again.")
     refusals = [reason["text"] for reason in report.verdict.get("reasons", []) if not reason["ok"]]
     if not report.verdict.get("passed") and not refusals:
-        refusals = ["The gate gave no verdict; evaluate again."]
+        refusals = ["The report has no result; evaluate again."]
     return [*stale, *refusals]
 
 
@@ -118,7 +118,7 @@ def promotion_check(version: ModelVersion) -> None:
         return
     decided = PromotionDecision.objects.filter(version=version, version_weights=version.weights_sha256)
     if not decided.exists():
-        raise Conflict(f"{version} came out of training: compare and promote it on its page under Training.")
+        raise Conflict(f"{version} was trained here: compare and promote it on its page under Training.")
 
 
 def removal_check(version: ModelVersion) -> None:
@@ -150,6 +150,6 @@ def _switch(
     if waiting is not None:
         return Promoted(version, decision, waiting)
     if model_version_lacks_videos(version=version):
-        job = enqueue(kind=MODEL_INSTALL, subject_id=version.id, title=f"{version}, then it serves")
+        job = enqueue(kind=MODEL_INSTALL, subject_id=version.id, title=f"{version}, then it becomes active")
         return Promoted(version, decision, job)
     return Promoted(model_version_promote(version_id=version.id), decision, None)

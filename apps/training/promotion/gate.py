@@ -14,7 +14,7 @@ from dataclasses import dataclass
 MIN_HELD_OUT = 20  # same-source groups; a bootstrap over fewer says little
 MIN_GUARD = 10
 TOLERANCE = 1.5  # points of R@sum that the guard set may lose; it is half a point a recall
-MIN_COVERAGE = 0.99  # of the videos that the serving version finds
+MIN_COVERAGE = 0.99  # of the videos that the active version finds
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def _gain_reason(gain: Gain | None) -> Reason:
         return Reason(True, f"Better on held-out queries: {said}.")
     if gain.high < 0:
         return Reason(False, f"Worse on held-out queries: {said}.")
-    return Reason(False, f"Not surely better on held-out queries: {said}, which includes no change.")
+    return Reason(False, f"Not measurably better on held-out queries: {said}, which includes no change.")
 
 
 def _guard_reason(guard: Gain | None) -> Reason:
@@ -85,8 +85,8 @@ def _guard_reason(guard: Gain | None) -> Reason:
         had = 0 if guard is None else guard.units
         return Reason(
             False,
-            f"Nothing guards what the serving version can do already: the guard set has {had} sources and "
-            f"{MIN_GUARD} are needed. Mark a dataset as a guard set and evaluate again.",
+            f"It is not checked whether the candidate keeps what the active version can do: the guard set has {had} "
+            f"sources and {MIN_GUARD} are needed. Mark a dataset as a guard set and evaluate again.",
         )
     if not guard.sound():
         return Reason(False, "The figure of the guard set is not a number: the evaluation is broken. Evaluate again.")
@@ -99,14 +99,14 @@ def _guard_reason(guard: Gain | None) -> Reason:
 def _coverage_reason(coverage: float) -> Reason:
     if not math.isfinite(coverage) or coverage < MIN_COVERAGE:
         share = f"{100 * coverage:.1f} %" if math.isfinite(coverage) else "an unknown share"
-        return Reason(False, f"The candidate finds only {share} of the videos that the serving version finds.")
-    return Reason(True, "The candidate's index holds the videos that the serving version finds.")
+        return Reason(False, f"The candidate finds only {share} of the videos that the active version finds.")
+    return Reason(True, "The candidate's index contains the videos that the active version finds.")
 
 
 def _canary_reason(failed: Sequence[str]) -> Reason:
     if failed:
         return Reason(False, "Canary queries failed: " + "; ".join(failed) + ".")
-    return Reason(True, "Canary queries answer as they must.")
+    return Reason(True, "Canary queries are answered correctly.")
 
 
 def _points(value: float) -> str:

@@ -59,7 +59,7 @@ def _base(base_id: UUID | None) -> ModelVersion:
         else model_version_serving(ModelVersion.Role.SEMANTIC)
     )
     if base is None:
-        raise NotFound("There is no such model version." if base_id else "No model serves yet.", field="base")
+        raise NotFound("There is no such model version." if base_id else "No model is active yet.", field="base")
     base_check(base)
     return base
 
@@ -70,7 +70,7 @@ def run_start(*, run_id: UUID, person: User | None = None) -> TrainingRun:
     with transaction.atomic():
         run = _locked(run_id)
         if run.state != State.DRAFT:
-            raise Conflict(f"This run is {run.get_state_display()}; only one that was not started can be started.")
+            raise Conflict(f"This run is {run.get_state_display()}; only a draft can be started.")
         run_check(run)
         run.folder.mkdir(parents=True, exist_ok=True)
         run.state, run.started_at = State.QUEUED, timezone.now()
@@ -102,7 +102,7 @@ def run_resume(*, run_id: UUID) -> TrainingRun:
         if job is not None and job.state in {Job.State.FAILED, Job.State.CANCELLED}:
             job_retry(job_id=job.id)  # its hook sets the state
         elif job is not None and job.active:
-            raise Conflict("The run is just being stopped; try again in a moment.")
+            raise Conflict("The run is being stopped; try again in a moment.")
         else:
             train_retried(run.id)
             run.job = enqueue(kind=TRAIN, subject_id=run.id, title=str(run))
@@ -116,7 +116,7 @@ def run_evaluate(*, run_id: UUID) -> TrainingRun:
     with transaction.atomic():
         run = _locked(run_id)
         if run.candidate is None:
-            raise Conflict("This run has made no candidate yet.")
+            raise Conflict("This run has no candidate yet.")
         if run.candidate_job is not None and run.candidate_job.active:
             raise Conflict("The candidate is being indexed and evaluated already.")
         # Files that could not be read the last time may be back.

@@ -63,7 +63,7 @@ def video_status(request: HttpRequest, video_id: UUID) -> HttpResponse:
 
 
 def start_seconds(raw: str) -> float:
-    """ "12.5" -> 12.5; what is no time in a video starts at its beginning."""
+    """ "12.5" -> 12.5; what is not a time in a video starts at its beginning."""
     try:
         seconds = float(raw)
     except ValueError:
@@ -95,7 +95,7 @@ def _progress(video: Video) -> dict[str, Any]:
 
 def _act(request: HttpRequest, video: Video) -> HttpResponse:
     if not may_edit(signed_in(request), video):
-        raise PermissionDenied("You may change only videos that you uploaded. Administrators may change all.")
+        raise PermissionDenied("You can change only videos that you uploaded. Administrators can change all.")
     action = request.POST.get("action", "")
     try:
         if action == "delete":
@@ -107,7 +107,7 @@ def _act(request: HttpRequest, video: Video) -> HttpResponse:
         elif action == "cancel":
             video_cancel(video_id=video.id)
         else:
-            messages.error(request, "This button is not known here. Load the page again.")
+            messages.error(request, "This button is not known. Reload the page.")
     except VSearchError as error:
         messages.error(request, error.message)
     return redirect("videos:detail", video.id)

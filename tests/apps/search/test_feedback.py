@@ -99,7 +99,7 @@ def test_the_form_on_a_result_works_as_a_form_and_as_a_fragment(client, version,
     away = client.post("/feedback", {**body, "next": "https://evil.example/"})
     assert away["Location"] == "/"
     wrong = client.post("/feedback", {**body, "kind": "love"}, headers={"HX-Request": "true"})
-    assert b"kind is one of" in wrong.content
+    assert b"kind must be one of" in wrong.content
 
 
 def test_the_form_needs_its_csrf_token(settings) -> None:

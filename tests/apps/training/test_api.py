@@ -110,9 +110,9 @@ def test_a_version_is_read_promoted_and_rolled_back(api: Client) -> None:
     address = f"/model-versions/{run.candidate_id}"
     card = api.get(f"/api/v1{address}").json()
     assert card["lineage"] == [str(base)] and card["report"]["id"] == str(found.id)
-    assert "Not surely better" in card["refusals"][0] and "<b>walks</b>" in card["card_html"]
+    assert "Not measurably better" in card["refusals"][0] and "<b>walks</b>" in card["card_html"]
     refused = sent(api, f"{address}/promote", status=409)
-    assert refused["title"] == "The gate refuses this version" and "Not surely better" in refused["detail"]
+    assert refused["title"] == "This version did not pass the gate" and "Not measurably better" in refused["detail"]
     assert sent(api, f"{address}/promote", {"override": "no"}, 400)["errors"][0]["pointer"] == "#/override"
     report(run)
     assert sent(api, f"{address}/promote")["version"]["state"] == "serving"

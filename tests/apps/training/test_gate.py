@@ -32,10 +32,10 @@ def test_a_sure_gain_with_a_guard_that_holds_may_serve() -> None:
         (None, "held out"),
         (Gain(0.0, 0.0, 0.0, 0), "held out"),
         (Gain(12.0, 4.0, 20.0, MIN_HELD_OUT - 1), f"Only {MIN_HELD_OUT - 1}"),
-        (Gain(5.0, -0.1, 10.0, 100), "Not surely better"),
-        (Gain(5.0, 0.0, 10.0, 100), "Not surely better"),  # zero itself is not excluded
-        (Gain(0.0, 0.0, 0.0, 100), "Not surely better"),  # the very same answers
-        (Gain(-3.0, -6.0, 0.0, 100), "Not surely better"),
+        (Gain(5.0, -0.1, 10.0, 100), "Not measurably better"),
+        (Gain(5.0, 0.0, 10.0, 100), "Not measurably better"),  # zero itself is not excluded
+        (Gain(0.0, 0.0, 0.0, 100), "Not measurably better"),  # the very same answers
+        (Gain(-3.0, -6.0, 0.0, 100), "Not measurably better"),
         (Gain(-3.0, -6.0, -0.1, 100), "Worse on held-out"),
         (Gain(math.nan, 1.0, 2.0, 100), "not a number"),
         (Gain(1.5, math.nan, 2.0, 100), "not a number"),

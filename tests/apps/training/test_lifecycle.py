@@ -99,7 +99,7 @@ def test_a_full_disk_is_said_before_anything_is_written(monkeypatch: pytest.Monk
 
 
 def test_texts_of_the_library_must_be_known_ones() -> None:
-    with pytest.raises(InvalidInput, match="texts are some of"):
+    with pytest.raises(InvalidInput, match="texts must be some of"):
         dataset_from_library(name="", texts=["ocr"], owner=None)
     with pytest.raises(InvalidInput):
         dataset_from_library(name="", texts=[], owner=None)
@@ -195,7 +195,7 @@ def test_a_failed_run_can_be_resumed_unless_its_data_is_gone() -> None:
     train_failed(run.id, "no_gpu", "no GPU")
     Job.objects.filter(id=run.job_id).update(state="failed")
     Path(run.dataset.path).unlink()
-    with pytest.raises(Conflict, match="gone"):
+    with pytest.raises(Conflict, match="missing"):
         run_resume(run_id=run.id)
 
 

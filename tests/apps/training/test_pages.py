@@ -142,10 +142,10 @@ def test_the_comparison_shows_the_verdict_and_promotes_and_rolls_back(trainer: C
     assert "It passed" in page and "Better on held-out queries" in page and "Promote it now" in page
     assert "25.0 to 35.0" in page
     done_page = trainer.post(f"{address}/promote", follow=True).content.decode()
-    assert "serves from now on" in done_page and "Roll back to base" in done_page
+    assert "answers all searches from now on" in done_page and "Roll back to base" in done_page
     assert model_version_serving("semantic") == run.candidate
     back = trainer.post(f"/training/versions/{base.id}/roll-back", {"note": "night"}, follow=True).content.decode()
-    assert "serves from now on" in back and "Rolled back to" in back and "night" in back
+    assert "answers all searches from now on" in back and "Rolled back to" in back and "night" in back
     assert model_version_serving("semantic") == base
 
 
@@ -154,8 +154,8 @@ def test_a_refusal_says_why_and_an_override_needs_a_reason(trainer: Client) -> N
     report(run, gain=NO_CHANGE)
     address = f"/training/versions/{run.candidate_id}"
     page = shown(trainer, f"{address}/compare")
-    assert "It did not pass" in page and "Not surely better" in page and "Promote it now" not in page
-    assert "Not surely better" in trainer.post(f"{address}/promote", follow=True).content.decode()
+    assert "It did not pass" in page and "Not measurably better" in page and "Promote it now" not in page
+    assert "Not measurably better" in trainer.post(f"{address}/promote", follow=True).content.decode()
     trainer.post(f"{address}/promote", {"override": "Looked at it by hand, it is better."})
     assert model_version_serving("semantic") == run.candidate
 
@@ -217,5 +217,5 @@ def test_the_admin_removes_old_versions_and_refuses_the_serving_one(client: Clie
     address = "/admin/embeddings/modelversion/"
     chosen = {"action": "remove", "_selected_action": [str(base.id), str(old.id)]}
     page = client.post(address, chosen, follow=True).content.decode()
-    assert "1 removed" in page and "serves" in page
+    assert "1 removed" in page and "is active" in page
     assert list(ModelVersion.objects.all()) == [base]

@@ -78,7 +78,7 @@ def test_what_is_no_whole_video_is_skipped_and_the_reason_said(library: Path) ->
     (library / "broken.mp4").symlink_to(library / "nowhere.mp4")
     said = run(library)
     assert "c.mp4.part  (an unfinished download)" in said
-    assert "module.ts  (not a video in spite of its name)" in said
+    assert "module.ts  (not a video despite its name)" in said
     for name in ("hidden", "notes", "old.mp4"):
         assert name not in said
     assert Video.objects.count() == 2
@@ -160,7 +160,7 @@ def test_a_known_failure_is_told_and_not_tried_again_until_the_file_changes(libr
     assert not Job.objects.filter(state=Job.State.QUEUED).exists()
     os.utime(library / "a.mp4")
     result = file_import(path=library / "a.mp4")
-    assert result.note == "it failed before and is tried again"
+    assert result.note == "it failed before; trying again"
     assert Job.objects.filter(state=Job.State.QUEUED).count() == 1
 
 

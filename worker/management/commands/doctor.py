@@ -15,7 +15,7 @@ _SIGNS = {"ok": "ok     ", "warning": "warning", "problem": "PROBLEM"}
 
 
 class Command(BaseCommand):
-    help = "Check database, broker, ffmpeg, models, disk and GPU. Exit code 1 when something must be done."
+    help = "Check database, broker, ffmpeg, models, disk and GPU. Exit code 1 when something must be fixed."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:

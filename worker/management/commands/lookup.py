@@ -21,12 +21,12 @@ DEFAULT_LIMIT = 20
 
 
 class Command(BaseCommand):
-    help = "Say which library videos share footage with FILE, and which span of one matches which span of the other."
+    help = "Show which library videos share footage with FILE, and which of their segments match."
     requires_migrations_checks = False
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path)
-        parser.add_argument("--json", action="store_true", help="print the answer of the API")
+        parser.add_argument("--json", action="store_true", help="print the JSON answer of the API")
         parser.add_argument("--limit", type=int, default=DEFAULT_LIMIT, help="matches to print (default: %(default)s)")
 
     def handle(self, *, file: Path, json: bool, limit: int, **options: Any) -> None:

@@ -22,10 +22,10 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)
-        actions.add_parser("list", help="all versions, the serving one marked")
+        actions.add_parser("list", help="list all versions and mark the active one")
         install = actions.add_parser("install", help="add a CLIP or SigLIP model, index the library with it, switch")
         install.add_argument("source", help="a hub id such as google/siglip2-base-patch16-224, or a local folder")
-        promote = actions.add_parser("promote", help="let an installed version serve (roll back is the same)")
+        promote = actions.add_parser("promote", help="make an installed version active (also to roll back)")
         promote.add_argument("version", help="id or its beginning, as `model list` prints it")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -56,7 +56,7 @@ class Command(BaseCommand):
                 version.save(update_fields=["state", "failure", "updated_at"])
         self._work_on(version)
         self.stdout.write(
-            self.style.SUCCESS(f"\n{source} serves now. The version before it is kept; see `model list`.")
+            self.style.SUCCESS(f"\n{source} is active now. The previous version is kept; see `model list`.")
         )
 
     def _work_on(self, version: ModelVersion) -> None:
@@ -83,7 +83,7 @@ class Command(BaseCommand):
             ended.set()
             bar.join(timeout=2)
         if shutting_down.is_set():
-            raise CommandError("Stopped. Run the same command again to go on; running workers will also finish it.")
+            raise CommandError("Stopped. Run the same command again to continue; running workers will also finish it.")
 
     def _draw(self, job_id: Any, ended: threading.Event) -> None:
         from django.db import connection
@@ -102,12 +102,12 @@ class Command(BaseCommand):
         """Videos that came while another version served are indexed first: search must not lose them."""
         matches = [v for v in ModelVersion.objects.all() if str(v.id).startswith(options["version"])]
         if len(matches) != 1:
-            raise CommandError(f"{len(matches)} versions begin with {options['version']}; see `model list`.")
+            raise CommandError(f"{len(matches)} versions start with {options['version']}; see `model list`.")
         version = matches[0]
         if version.state == ModelVersion.State.SERVING:
-            self.stdout.write(f"{version} serves already.")
+            self.stdout.write(f"{version} is active already.")
             return
         if not version.weights_sha256:
-            raise CommandError(f"{version} was never installed to the end. Run `model install {version.name}` again.")
+            raise CommandError(f"{version} was never installed completely. Run `model install {version.name}` again.")
         self._work_on(version)
-        self.stdout.write(self.style.SUCCESS(f"\n{version} serves now."))
+        self.stdout.write(self.style.SUCCESS(f"\n{version} is active now."))

@@ -46,16 +46,16 @@ def _register(spec: EmbedderSpec, source: Path) -> ModelVersion:
 def _make_serve(version: ModelVersion) -> str:
     serving = ModelVersion.objects.filter(role=version.role, state=ModelVersion.State.SERVING).first()
     if serving == version:
-        return "serves"
+        return "is active"
     if serving is None and not Video.objects.filter(state=Video.State.READY).exists():
         model_version_promote(version_id=version.id)
-        return "serves from now on"
+        return "is active from now on"
     if serving is not None and serving.name != version.name:
-        return f"is kept beside {serving.name}, which serves"
+        return f"is kept; {serving.name} stays active"
     with transaction.atomic():
         ModelVersion.objects.filter(id=version.id).update(state=ModelVersion.State.BUILDING)
         enqueue(kind=MODEL_INSTALL, subject_id=version.id, title=f"new {version.name} model")
-    return "is newer than the serving one: the library is being indexed with it, then it serves"
+    return "is newer than the active one: the library is being indexed with it, then it becomes active"
 
 
 def _stamp() -> Path:
@@ -79,7 +79,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         sources = Path(settings.BUNDLED_MODELS_DIR)
         if self._nothing_to_do(sources):
-            self.stdout.write("models: as before")
+            self.stdout.write("models: nothing to do")
         else:
             self._register_bundled(sources)
             _stamp().write_text(_fingerprint(sources))
@@ -97,7 +97,7 @@ class Command(BaseCommand):
                 outcome = _make_serve(_register(spec, source))
                 self.stdout.write(f"{spec.role}: {spec.name} {spec.weights_sha256[:8]} {outcome}")
         except (EmbedderError, FileNotFoundError) as error:
-            raise CommandError(f"The bundled models are not usable: {error}") from error
+            raise CommandError(f"The bundled models cannot be used: {error}") from error
 
     def _nothing_to_do(self, sources: Path) -> bool:
         """Told without loading torch, which takes seconds: the files are those of the last time and serve."""

@@ -55,7 +55,7 @@ def _text(path: Path) -> str:
 
 def _json(path: Path) -> Any:
     if path.suffix.lower() in (".pkl", ".pickle"):
-        raise ManifestError("schema", f"{path.name} is a pickle, which could run anything. Export it as JSON or CSV.")
+        raise ManifestError("schema", f"{path.name} is a pickle, which can run any code. Export it as JSON or CSV.")
     try:
         return parse_json(_text(path))
     except ValueError as error:
@@ -168,7 +168,7 @@ def read_csv(path: Path, split: str) -> Iterator[Entry | Problem]:
             yield from _row(row, column, rows.line_num, split)
     except csv.Error as error:
         raise ManifestError(
-            "schema", f"{path.name} is no sound table: line {rows.line_num}: {error}. Put texts with commas in quotes."
+            "schema", f"{path.name} is not a valid table: line {rows.line_num}: {error}. Put texts with commas in quotes."
         ) from error
 
 
@@ -182,7 +182,7 @@ def _row(row: list[str], column: dict[str, int], line: int, split: str) -> Itera
     if not video:
         yield Problem(line, "", "media", "The row names no video.")
     elif not 0 < value <= 100:
-        yield Problem(line, video, "weight", f"The weight {weight!r} is no number above 0 and at most 100.")
+        yield Problem(line, video, "weight", f"The weight {weight!r} is not a number above 0 and at most 100.")
     elif not split or row[column["split"]].strip() == split:
         group = row[column["group"]] if "group" in column else ""
         yield Entry(video, [video], [row[column["caption"]]], line, plain(group), value)
@@ -237,7 +237,7 @@ def read_msvd(path: Path, split: str) -> Iterator[Entry | Problem]:
 def read_folder(path: Path, split: str) -> Iterator[Entry | Problem]:
     """Videos with a text of the same name beside them: .txt (a caption a line), else .srt or .vtt (weak)."""
     if not path.is_dir():
-        raise ManifestError("missing", f"{path} is no folder. --format folder takes the folder of the videos.")
+        raise ManifestError("missing", f"{path} is not a folder. --format folder needs the folder of the videos.")
     for root, folders, files in os.walk(path):
         folders.sort()
         for file in sorted(files):
@@ -246,7 +246,7 @@ def read_folder(path: Path, split: str) -> Iterator[Entry | Problem]:
                 name = video.relative_to(path).as_posix()
                 beside = next((s for e in (".txt", ".srt", ".vtt") if (s := video.with_suffix(e)).is_file()), None)
                 if beside is None:
-                    yield Problem(0, name, "captions", "No .txt, .srt or .vtt of the same name lies beside it.")
+                    yield Problem(0, name, "captions", "There is no .txt, .srt or .vtt of the same name beside it.")
                     continue
                 try:
                     yield _with_sidecar(name, beside)

@@ -15,7 +15,7 @@ EXAMPLE = '{"id": "1", "video": "clip.mp4", "captions": ["what it shows"]}'
 
 
 def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def parse_json(text: str) -> Any:
@@ -97,7 +97,7 @@ def sound_captions(given: Sequence[object]) -> tuple[tuple[str, ...], list[Fault
             faults.append(Fault("caption", f"Caption {place} is empty."))
         elif reason := _broken_text(one):
             faults.append(
-                Fault("encoding", f"Caption {place} was read in the wrong encoding once ({reason}): {one[:60]!r}")
+                Fault("encoding", f"Caption {place} was once read in the wrong encoding ({reason}): {one[:60]!r}")
             )
         else:
             kept.append(one)

@@ -22,7 +22,7 @@ def choose_device(*, needs_gpu: bool) -> torch.device:
     if needs_gpu:
         raise TrainingError(
             "no_gpu",
-            "This recipe needs a GPU and this machine offers none to PyTorch. Choose a recipe that runs on the "
+            "This recipe needs a GPU and PyTorch finds none on this machine. Choose a recipe that runs on the "
             "processor, or run the training worker on a machine with an NVIDIA GPU, its driver and a CUDA build of "
             "PyTorch.",
         )
@@ -83,7 +83,7 @@ class MicroBatch:
         self.size, self.halved = self.size // 2, True
         if torch.cuda.is_initialized():
             torch.cuda.empty_cache()
-        self._told(f"Memory ran out: going on with micro_batch {self.size} instead of {self.size * 2}.")
+        self._told(f"Memory ran out: continuing with micro_batch {self.size} instead of {self.size * 2}.")
         before.restore()
         try:
             return step(self.size)
@@ -142,7 +142,7 @@ class DivergenceGuard:
             raise TrainingError(
                 "diverged",
                 f"The loss has been far above its best for {self.patience} steps (average {average:.3g} at step "
-                f"{step}, best {self._best:.3g}). Lower rate in the recipe, to a third for a start.",
+                f"{step}, best {self._best:.3g}). Lower rate in the recipe, for example to a third.",
             )
 
     def check_gradient(self, norm: float, step: int) -> None:

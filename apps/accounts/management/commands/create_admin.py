@@ -16,7 +16,7 @@ ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # nothing that is misread
 
 class Command(BaseCommand):
     help = (
-        "Make an administrator if there is none, and print its password once. "
+        "Create an administrator if there is none, and show the password once. "
         "VSEARCH_ADMIN_PASSWORD (or VSEARCH_ADMIN_PASSWORD_FILE) sets the password instead. Safe to run again."
     )
 
@@ -37,11 +37,13 @@ class Command(BaseCommand):
                 )
                 return
             if people.objects.filter(username=username).exists():
-                raise CommandError(f"{username} exists and is no administrator. Choose another name with --username.")
+                raise CommandError(
+                    f"{username} exists but is not an administrator. Choose another name with --username."
+                )
             given = env.text("VSEARCH_ADMIN_PASSWORD", "")
             password = given or "-".join("".join(secrets.choice(ALPHABET) for _ in range(5)) for _ in range(4))
             people.objects.create_superuser(username=username, password=password)
         if given:
-            self.stdout.write(f"Administrator {username} was made with the password from the environment.")
+            self.stdout.write(f"Administrator {username} was created with the password from the environment.")
         else:
             self.stdout.write(f"Administrator: {username}   password: {password}   (shown only now)")

@@ -15,7 +15,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if settings.BROKER_URL:
-            self.stdout.write("BROKER_URL is set: its broker makes the queues by itself.")
+            self.stdout.write("BROKER_URL is set: its broker creates the queues itself.")
             return
         message_queues.install(settings.DATABASE_URL)
-        self.stdout.write("The queues are there.")
+        self.stdout.write("The queues are installed.")

@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 
 class Command(BaseCommand):
-    help = "Start vsearch, make an administrator, import the demo library or --videos, and say what to try."
+    help = "Start vsearch, create an administrator, import the demo library or --videos, and say what to try."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -28,7 +28,7 @@ class Command(BaseCommand):
         if videos is not None:
             videos = videos.expanduser().resolve()
             if not videos.is_dir():
-                raise CommandError(f"{videos} is not a folder. Name the folder that holds your videos: VIDEOS=/path")
+                raise CommandError(f"{videos} is not a folder. Name the folder with your videos: VIDEOS=/path")
         try:
             code = demo(
                 host=options["host"], port=options["port"], videos=videos, install_seconds=options["install_seconds"]

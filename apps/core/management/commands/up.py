@@ -17,7 +17,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--port", type=int, default=settings.PORT, help="default %(default)s")
         parser.add_argument("--host", default=settings.HOST, help="address to listen on, default %(default)s")
-        parser.add_argument("--only", nargs="+", choices=NAMES, default=[], help="run these alone")
+        parser.add_argument("--only", nargs="+", choices=NAMES, default=[], help="start only these processes")
 
     def handle(self, *args: Any, **options: Any) -> None:
         from vsearch.postgres.embedded import EmbeddedProblem

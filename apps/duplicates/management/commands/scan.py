@@ -15,14 +15,16 @@ POLL_SECONDS = 1.0
 
 
 class Command(BaseCommand):
-    help = "Match every video of the library again. A worker must run (manage.py up); a stopped scan goes on by itself."
+    help = (
+        "Compare all videos of the library again. A worker must run (manage.py up); a stopped scan continues by itself."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--wait", action="store_true", help="until it is done; status 1 when it failed")
+        parser.add_argument("--wait", action="store_true", help="wait until it is done; exit code 1 when it failed")
 
     def handle(self, *, wait: bool, **options: Any) -> None:
-        job, new = scan_start(title="asked for by manage.py scan")
-        self.stdout.write("The scan is queued." if new else "A scan is at work already.")
+        job, new = scan_start(title="requested by manage.py scan")
+        self.stdout.write("The scan is queued." if new else "A scan is running already.")
         if wait:
             self._wait(job.id)
 

@@ -18,11 +18,11 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "text", help='what to see; -word excludes, "quoted text" is looked for in titles and subtitles'
+            "text", help='what to see; -word excludes, "quoted text" is searched in titles and subtitles'
         )
         parser.add_argument("--limit", type=int, default=DEFAULT_LIMIT, help="videos to show (1 to 100)")
-        parser.add_argument("--cursor", default=None, help="continue after the page that gave this cursor")
-        parser.add_argument("--json", action="store_true", help="print the answer of the API")
+        parser.add_argument("--cursor", default=None, help="cursor of the previous page, to continue after it")
+        parser.add_argument("--json", action="store_true", help="print the JSON answer of the API")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:

@@ -25,15 +25,15 @@ SHOW_HASHING_ABOVE = 512 * 1024**2
 
 class Command(BaseCommand):
     help = (
-        "Add the videos of a folder to the library. The files stay where they are. "
-        "Files that are known already cost nothing, so run it as often as you like."
+        "Add the videos of a folder to the library. Imported files are never copied. "
+        "Known files are skipped, so you can run this again at any time."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("folder", metavar="DIR", help="a folder (with all folders in it) or one file")
-        parser.add_argument("--watch", action="store_true", help="keep going: new files are added as they come")
+        parser.add_argument("--watch", action="store_true", help="keep running and add new files")
         parser.add_argument("--wait", action="store_true", help="show progress until every video is ready or failed")
-        parser.add_argument("--tag", action="append", default=[], metavar="T", help="tag every video; may be repeated")
+        parser.add_argument("--tag", action="append", default=[], metavar="T", help="tag every video; can be repeated")
 
     def handle(self, *args: Any, **options: Any) -> None:
         folder = Path(options["folder"]).expanduser().absolute()
@@ -58,7 +58,7 @@ class Command(BaseCommand):
             if options["watch"]:
                 self._watch(folder, growing)
         except KeyboardInterrupt:
-            self.stdout.write("\nStopped. What was added goes on being indexed; run the command again to go on.")
+            self.stdout.write("\nStopped. Added videos are still being indexed; run the command again to add the rest.")
             sys.exit(130)
         if failed:
             sys.exit(1)

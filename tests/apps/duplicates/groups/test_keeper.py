@@ -118,7 +118,7 @@ def test_a_protected_folder_comes_before_everything_else() -> None:
     poor = better(width=320, height=180, bit_rate=1000, audio_codec="", protected_folder="/archive")
     keeper, reasons = propose_keeper([PLAIN, poor])
     assert keeper == "better"
-    assert reasons == ["it lies in the protected folder /archive"]
+    assert reasons == ["it is in the protected folder /archive"]
 
 
 def test_among_protected_copies_the_other_criteria_decide() -> None:

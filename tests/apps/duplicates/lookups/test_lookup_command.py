@@ -46,7 +46,7 @@ def test_the_command_prints_the_json_of_the_api_and_makes_no_rows(known_file):
 
 def test_the_command_prints_a_verdict_in_words_and_timecodes(known_file):
     text = run(known_file, "--limit", 2)
-    assert "This very file is in the library. 1 more video matched." in text
+    assert "This exact file is in the library. 1 more video matched." in text
     assert re.search(r"0:(09|10)-0:(29|30) here = 0:00-0:(19|20) there", text)
 
 
@@ -54,7 +54,7 @@ def test_the_command_says_why_an_answer_is_weak(known_file):
     FrameEmbedding.objects.update(informative=False)
     Video.objects.exclude(title="whole").delete()
     text = run(known_file)
-    assert "This very file is in the library." in text
+    assert "This exact file is in the library." in text
     assert "Its pictures are black, plain or faded." in text
     assert json.loads(run(known_file, "--json"))["note"]["code"] == "nothing_to_see"
 

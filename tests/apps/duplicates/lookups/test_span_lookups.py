@@ -118,7 +118,7 @@ def test_spans_of_nothing_and_words_instead_of_numbers_are_refused(stitched, ann
     assert refused.status_code == 400
     page = client.post(reverse("duplicates:find"), {"video_id": str(whole.id), "start": "1:75"})
     assert page.status_code == 400
-    assert "is no time" in page.content.decode()
+    assert "is not a time" in page.content.decode()
     assert not Lookup.objects.exists()
 
 

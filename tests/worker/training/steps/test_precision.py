@@ -74,7 +74,7 @@ def test_the_micro_batch_is_halved_once_said_so_and_kept(error: type[Exception])
     step, micro = Step(5, error), MicroBatch(8, said.append)
     assert [micro.run(step), micro.run(step)] == [4, 4]
     assert step.sizes == [8, 4, 4] and micro.halved
-    assert said == ["Memory ran out: going on with micro_batch 4 instead of 8."]
+    assert said == ["Memory ran out: continuing with micro_batch 4 instead of 8."]
     assert step.draws[0] == step.draws[1] != step.draws[2], "the second try draws what the first drew"
 
 
