@@ -21,7 +21,7 @@ class ModelVersion(BaseModel):
         PENDING = "pending", "being installed"
         BUILDING = "building", "indexing the library"
         READY = "ready", "ready"
-        SERVING = "serving", "serving"
+        SERVING = "serving", "active"
         FAILED = "failed", "failed"
 
     role = models.CharField(max_length=16, choices=Role)
