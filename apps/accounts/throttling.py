@@ -28,7 +28,7 @@ def seconds_to_wait(*, username: str, address: str) -> int:
     )
     wait = 0
     for failures, limit in limits:
-        # When the oldest of the last ``limit`` failures leaves the window, there is room for one more try.
+        # When the oldest of the last ``limit`` failures leaves the window, one more try is allowed.
         times = list(failures.order_by("-failed_at").values_list("failed_at", flat=True)[:limit])
         if len(times) == limit:
             wait = max(wait, int((times[-1] + WINDOW - timezone.now()).total_seconds()) + 1)

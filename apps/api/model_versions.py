@@ -1,11 +1,11 @@
 """Model versions.
 
-GET  /model-versions                     what is installed and which one serves
+GET  /model-versions                     what is installed and which one is active
 GET  /model-versions/{id}                with its card, what it has indexed and its newest report
-DELETE /model-versions/{id}              only by hand, never the serving one
-GET  /model-versions/{id}/compare?q=...  the query answered by it and by the serving version
+DELETE /model-versions/{id}              only by hand, never the active one
+GET  /model-versions/{id}/compare?q=...  the query answered by it and by the active version
 POST /model-versions/{id}/promote        {"override": "a written reason"} against the gate
-POST /model-versions/{id}/roll-back      to a version that served before
+POST /model-versions/{id}/roll-back      to a version that was active before
 """
 
 from __future__ import annotations

@@ -115,7 +115,7 @@ training: list[URLPattern] = [
     ),
 ]
 
-# Last, so that an address that nobody serves answers with a problem and not with a page.
+# Last, so that an unknown address answers with a problem and not with a page.
 unknown = [re_path(r"^.*$", UnknownView.as_view())]
 
 urlpatterns = [*schema, *search, *duplicates, *catalogue, *training, *unknown]

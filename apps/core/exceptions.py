@@ -1,12 +1,12 @@
 """The exception tree that services raise; views and the API turn it into answers.
 
 VSearchError
- +-- InvalidInput     the request is at fault; names the field         400
- +-- NotAllowed       the person may not do this                       403
- +-- NotFound         no such thing                                    404
- +-- Conflict         the thing is in another state                    409
- +-- Expired          it was there, and is gone by design              410
- +-- Unavailable      a part of ours is down; the request was fine     503
+ +-- InvalidInput     the request is wrong; names the field    400
+ +-- NotAllowed       the person is not allowed to do this     403
+ +-- NotFound         it does not exist                        404
+ +-- Conflict         its state does not allow this            409
+ +-- Expired          it existed and was deleted by design     410
+ +-- Unavailable      a part of vsearch is down                503
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ class NotReady(Exception):
 def readiness() -> tuple[bool, dict[str, dict[str, object]]]:
     """Run every check of settings.READINESS_CHECKS: (all fine, {name: {"ok": ..., "detail": ...}}).
 
-    The first failing database check spares the ones that need it, so an outage is told at once.
+    The first failing database check spares the ones that need it, so an outage is reported at once.
     """
     parts: dict[str, dict[str, object]] = {}
     for name, path in settings.READINESS_CHECKS.items():

@@ -21,7 +21,7 @@ _PLAIN_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Tem
 
 
 class OutageMiddleware:
-    """Answers 503 when a view could not reach the database or another part of ours."""
+    """Answers 503 when a view could not reach the database or another part of vsearch."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self._get_response = get_response

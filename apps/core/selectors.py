@@ -15,7 +15,7 @@ from apps.core.models import Job
 
 @dataclass(frozen=True)
 class JobTiles:
-    """Counts by state; ``stalled`` ones run without a sign of life and are taken back by the sweeper."""
+    """Counts by state; ``stalled`` ones have workers that do not respond; the sweeper takes them back."""
 
     active: int
     waiting: int

@@ -1,4 +1,4 @@
-"""Relations and verdicts in words that need no explanation. Pure."""
+"""Relations and verdicts as sentences for people. Pure."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from apps.embeddings.vector_index import PgVectorIndex
 
 @admin.register(ModelVersion)
 class ModelVersionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Versions are made by installing and preparing; here they are looked at and made to serve."""
+    """Versions are made by installing and preparing; here they are shown and made active."""
 
     list_display = ("name", "role", "state", "dim", "short_sha256", "promoted_at", "created_at")
     list_filter = ("role", "state")
@@ -40,7 +40,7 @@ class ModelVersionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: ModelVersion | None = None) -> bool:
-        """The serving version stays: without it nothing can be found."""
+        """The active version stays: without it nothing can be found."""
         serves = obj is not None and obj.state == ModelVersion.State.SERVING
         return not serves and super().has_delete_permission(request, obj)
 
@@ -72,7 +72,7 @@ class ModelVersionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         self.message_user(request, said)
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        """Without Django's own deletion of many, which asks nobody whether one of them serves."""
+        """Without Django's own deletion of many, which does not check whether one of them is active."""
         actions: dict[str, Any] = super().get_actions(request)
         actions.pop("delete_selected", None)
         return actions

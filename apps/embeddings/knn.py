@@ -138,7 +138,7 @@ def _hits(rows: list[tuple[Any, ...]], k: int) -> list[Hit]:
 
 @contextmanager
 def local_settings(values: dict[str, str]) -> Iterator[None]:
-    """SET LOCAL for the statements inside; put back after, for the caller's transaction goes on."""
+    """SET LOCAL for the statements inside; put back after, because the caller's transaction continues."""
     names = list(values)
     with connection.cursor() as cursor:
         cursor.execute("SELECT " + ", ".join(["current_setting(%s, true)"] * len(names)), names)

@@ -48,7 +48,7 @@ _removal_checks: list[PromotionCheck] = []
 
 
 def promotion_check_register(check: PromotionCheck) -> None:
-    """``check`` raises Conflict for a version that must not serve; called from the AppConfig.ready of its app."""
+    """``check`` raises Conflict for a version that must not become active; its app registers it in ready()."""
     if check not in _promotion_checks:
         _promotion_checks.append(check)
 
@@ -96,7 +96,7 @@ def model_version_register(*, spec: Spec, folder: str, details: dict[str, Any] |
 
 
 def model_version_lacks_videos(*, version: ModelVersion) -> bool:
-    """Whether ready videos have no vectors of this version: they would vanish from search if it served now."""
+    """Whether ready videos have no vectors of this version: they would vanish from search if it became active now."""
     table = "clipembedding" if version.role == ModelVersion.Role.SEMANTIC else "frameembedding"
     known = {f"{table}__model_version_id": version.id}
     return Video.objects.filter(state=Video.State.READY).exclude(**known).exists()
@@ -112,9 +112,9 @@ def role_locked(version_id: UUID) -> tuple[ModelVersion, list[ModelVersion]]:
 
 
 def model_version_promote(*, version_id: UUID) -> ModelVersion:
-    """Make the version serve and the serving one stand by, in one transaction. Rolling back is the same call.
+    """Make the version active in place of the one that is, in one transaction. Rolling back is the same call.
 
-    Conflict when it is not ready, or holds no vectors while the serving one does: search would find nothing.
+    Conflict when it is not ready, or has no vectors while the active one has: search would find nothing.
     """
     with transaction.atomic():
         target, rows = role_locked(version_id)
@@ -144,7 +144,7 @@ def _vectors_check(target: ModelVersion, serving: ModelVersion | None) -> None:
 def model_version_remove(*, version_id: UUID) -> None:
     """Delete a version with its vectors, their index and its folder. Only a person asks for this; nothing else does.
 
-    Conflict for the serving version, and while a job works on the version. A folder outside the data directory is the
+    Conflict for the active version, and while a job works on the version. A folder outside the data directory is the
     person's own and stays. Costs a scan of the version's vectors.
     """
     with transaction.atomic():

@@ -180,7 +180,7 @@ class PgVectorIndex:
             )
 
     def delete_version(self, kind: Kind, version_id: UUID) -> None:
-        """Every vector of the version in the caller's transaction, and after it the index; searches go on meanwhile."""
+        """Every vector of the version in the caller's transaction, and the index after it; searches keep working."""
         with connection.cursor() as cursor:
             cursor.execute(f"DELETE FROM {TABLES[kind].name} WHERE model_version_id = %s", [version_id])
         transaction.on_commit(partial(self.drop_index, kind, version_id))

@@ -17,7 +17,7 @@ NEEDED_BYTES = 1024**3  # a run writes cached embeddings, checkpoints and a cand
 
 
 def disk_check() -> None:
-    """Conflict unless the data directory has room for a run."""
+    """Conflict unless the data directory has space for a run."""
     folder = Path(settings.DATA_DIR)
     free = shutil.disk_usage(folder if folder.exists() else folder.parent).free
     if free < NEEDED_BYTES:

@@ -42,7 +42,7 @@ class Dataset(BaseModel):
     counts: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(default=dict, blank=True)
     # {"line", "id", "code", "message"}: everything that was left out, with the reason
     problems: models.JSONField[list[dict[str, Any]], list[dict[str, Any]]] = models.JSONField(default=list, blank=True)
-    # Every candidate is measured on it, too, and must not be worse there than the serving version.
+    # Every candidate is measured on it, too, and must not be worse there than the active version.
     guards = models.BooleanField("guard set", default=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
     job = models.ForeignKey(Job, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
@@ -67,7 +67,7 @@ class Dataset(BaseModel):
 
 
 class TrainingRun(BaseModel):
-    """One training from a base version on a frozen dataset; it makes a candidate version, never a serving one."""
+    """One training from a base version on a frozen dataset; it makes a candidate version, never an active one."""
 
     class State(models.TextChoices):
         DRAFT = "draft", "not started"
@@ -120,7 +120,7 @@ class TrainingRun(BaseModel):
 
 
 class EvaluationReport(BaseModel):
-    """A candidate beside the version that served, on the same held-out queries; written once by the candidate's job."""
+    """A candidate compared with the active version on the same held-out queries; written once by its job."""
 
     run = models.ForeignKey(TrainingRun, on_delete=models.CASCADE, related_name="reports")
     candidate = models.ForeignKey(ModelVersion, null=True, on_delete=models.SET_NULL, related_name="+")
@@ -154,7 +154,7 @@ class EvaluationReport(BaseModel):
 
 
 class PromotionDecision(models.Model):
-    """Append-only: who let which version serve, on what grounds."""
+    """Append-only: who made which version active, and why."""
 
     class Action(models.TextChoices):
         PROMOTE = "promote", "promoted"

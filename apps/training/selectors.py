@@ -72,7 +72,7 @@ def report_latest(run: TrainingRun) -> EvaluationReport | None:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A model version as people see it. ``refusals``: why it may not serve by its report; ``stale`` reports are among
+    """A model version as people see it. ``refusals``: why it did not pass by its report; ``stale`` reports are among
     them. ``job``: what is being done with it."""
 
     version: ModelVersion
@@ -158,13 +158,13 @@ def lineage(version: ModelVersion) -> list[tuple[ModelVersion | None, str]]:
 
 
 def base_list() -> list[ModelVersion]:
-    """Versions that a run may start from, the serving one first."""
+    """Versions that a run can start from, the active one first."""
     versions = ModelVersion.objects.filter(role=ModelVersion.Role.SEMANTIC, state__in=USABLE)
     return sorted(versions, key=lambda v: (v.state != ModelVersion.State.SERVING, -v.created_at.timestamp()))
 
 
 def version_before(serving: ModelVersion | None) -> ModelVersion | None:
-    """The semantic version that served before, to roll back to."""
+    """The semantic version that was active before, to roll back to."""
     versions = ModelVersion.objects.filter(
         role=ModelVersion.Role.SEMANTIC, state=ModelVersion.State.READY, promoted_at__isnull=False
     )

@@ -86,7 +86,7 @@ def video_retry(*, video_id: UUID) -> Video:
 
 
 def video_cancel(*, video_id: UUID) -> Video:
-    """Stop indexing; the video ends as failed with the reason "cancelled". Conflict when nothing is going on."""
+    """Stop indexing; the video ends as failed with the reason "cancelled". Conflict when nothing is running."""
     video_get(video_id=video_id)
     jobs = Job.objects.filter(
         subject_id=video_id,

@@ -38,7 +38,7 @@ class Video(BaseModel):
     description = models.TextField(blank=True)
     original_name = models.CharField(max_length=300)
     source = models.CharField(max_length=16, choices=Source)
-    # An imported file stays where it is; an uploaded one lies in MEDIA_DIR/<id>/ under a name of ours.
+    # An imported file stays where it is; an uploaded one is in MEDIA_DIR/<id>/ under a generated name.
     path = models.TextField()
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
     tags = models.ManyToManyField(Tag, blank=True, related_name="videos")

@@ -1,4 +1,4 @@
-"""Where files lie, what they are called, and whether there is room for them.
+"""Where files are, what they are called, and whether there is space for them.
 
 An uploaded original becomes MEDIA_DIR/<video id>/original<ext>; its name is ours, and only a listed extension of the
 client's name survives. An imported file stays in place and is never written to or removed.

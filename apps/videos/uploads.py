@@ -33,7 +33,7 @@ from apps.videos.storage import (
 
 BLOCK_BYTES = 1024**2
 KEEP = timedelta(hours=24)  # since the last byte
-PROMISE = timedelta(hours=1)  # for how long an upload that stands still keeps its room on the disk
+PROMISE = timedelta(hours=1)  # for how long a paused upload keeps its space on the disk
 OPEN_UPLOADS = 100  # a person; enough for a folder dropped into the browser
 
 
@@ -158,7 +158,7 @@ def _copy(body: Body, file: BinaryIO, length: int) -> None:
     while left > 0:
         block = body.read(min(BLOCK_BYTES, left))
         if not block:
-            return  # the client went away; it will ask for the offset and go on
+            return  # the client is gone; it will ask for the offset and continue
         file.write(block)
         left -= len(block)
 

@@ -56,7 +56,7 @@ export const memory = {
     try {
       localStorage.setItem(key, JSON.stringify(value));
     } catch {
-      // Private windows may refuse: the upload works, it only cannot go on after a reload.
+      // Private windows may refuse: the upload works, but cannot continue after a reload.
     }
   },
   forget(key) {

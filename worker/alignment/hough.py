@@ -102,7 +102,7 @@ class HoughAligner:
 
 
 def _peel(shortlist: Shortlist, votes: _Votes) -> None:
-    """Take the strongest line, cut it to its matches, take their votes away, and go on until nothing new comes."""
+    """Take the strongest line, cut it to its matches, take their votes away, and repeat until nothing new is found."""
     matrix, config = shortlist.matrix, shortlist.config
     size = int(votes.base[-1])
     weighted = votes.weight[None, :] * votes.prior[:, None]

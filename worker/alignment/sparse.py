@@ -1,4 +1,4 @@
-"""Key frames brought back to an even grid, so that every aligner works on them unchanged.
+"""Key frames spread over an even grid, so that every aligner works on them unchanged.
 
 A video kept as key frames says with ``spans`` which seconds each frame stands for. Where two spans touch and their
 frames resemble each other, the camera moved on between them, and a grid point in between gets the blend of both; at a

@@ -197,7 +197,7 @@ def as_dict(report: CopyReport) -> dict[str, Any]:
 
 
 def details(report: CopyReport) -> dict[str, Any]:
-    """What else is worth knowing: counts, recall without any false pair, boundary errors, the closest strangers."""
+    """Further figures: counts, recall without any false pair, boundary errors, the most similar unrelated pairs."""
     return {
         "true_pairs": report.true_pairs,
         "unrelated_pairs": report.unrelated_pairs,

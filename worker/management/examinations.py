@@ -113,11 +113,11 @@ def _models() -> Iterator[Finding]:
         part = f"{role} model"
         try:
             version = ModelVersion.objects.filter(role=role, state=ModelVersion.State.SERVING).first()
-        except ProgrammingError:  # tables are missing, which the line "migrations" has told
+        except ProgrammingError:  # tables are missing, which the line "migrations" reports
             yield Finding("problem", part, "unknown: tables are missing", "manage.py migrate")
             continue
         if version is None:
-            yield Finding("problem", part, "none serves", "manage.py prepare")
+            yield Finding("problem", part, "none is active", "manage.py prepare")
             continue
         if role == "semantic":
             yield from _text_encoder(version)

@@ -59,7 +59,7 @@ def _write(job: RunningJob, video: Video, semantic: ModelVersion, copy: ModelVer
     index = PgVectorIndex()
     with transaction.atomic():
         job.hold()
-        # A switch of models waits for this lock, so no video is written with a version that serves no more.
+        # A switch of models waits for this lock, so no video is written with a version that is no longer active.
         used = ModelVersion.objects.select_for_update().filter(id__in=[semantic.id, copy.id])
         if any(version.state != ModelVersion.State.SERVING for version in used):
             raise JobContinues(str(job.id))

@@ -1,6 +1,6 @@
 """Indexing the whole library with one model version, in slices: what is left to do is read from the database.
 
-Installing a model and building a candidate both use it; after a crash or a pause the next slice goes on by itself.
+Installing a model and building a candidate both use it; after a crash or a pause the next slice continues by itself.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The candidate and the serving version on the same held-out captions and on the guard set."""
+"""The candidate and the active version on the same held-out captions and on the guard set."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Installing a model version: fetch, export the text tower, index the library beside the serving one, switch.
+"""Installing a model version: fetch, export the text tower, index the library beside the active one, switch.
 
 The library is indexed in slices, so that new videos and other work on the same queue get their turn; every slice
 continues where the last one ended, because what is left is read from the database.
@@ -73,7 +73,7 @@ def _promote(job: RunningJob, version: ModelVersion) -> None:
     index_library(job, version, shares=(EXPORT_SHARE, 0.99))
     with transaction.atomic():
         job.hold()
-        # Ingests lock the serving row while they write: from here on none can finish with the old version.
+        # Ingests lock the active row while they write: from here on none can finish with the old version.
         list(ModelVersion.objects.select_for_update().filter(role=version.role).order_by("id"))
         if videos_waiting(version):
             raise JobContinues(str(job.id))

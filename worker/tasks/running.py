@@ -111,7 +111,7 @@ class RunningJob:
         if now - self._saved < SAVE_PROGRESS_SECONDS and fraction < 1.0:
             return
         self._saved = now
-        if self._first_fraction is None:  # an attempt may go on where an earlier one stopped
+        if self._first_fraction is None:  # an attempt may continue where an earlier one stopped
             self._first_fraction, self._started = fraction, now
         done = fraction - self._first_fraction
         left = (now - self._started) * (1 - fraction) / done if done > 0.02 else None

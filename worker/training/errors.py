@@ -1,4 +1,4 @@
-"""Why a training run cannot start or go on, in words for the person who started it."""
+"""Why a training run cannot start or continue, for the person who started it."""
 
 from __future__ import annotations
 

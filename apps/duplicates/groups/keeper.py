@@ -1,4 +1,4 @@
-"""Which copy of a duplicate group to keep, and why, in words. Pure; a proposal, never a decision.
+"""Which copy of a duplicate group to keep, with the reasons for people. Pure; a suggestion, never a decision.
 
 Criteria in order: a protected folder, resolution, picture quality (bit rate weighed by codec), completeness, audio,
 age. What lies in a protected folder is always kept, so it comes before everything else.

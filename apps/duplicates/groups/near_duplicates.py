@@ -17,7 +17,7 @@ MIN_SHARE = 0.5  # of the other members that each member must match
 
 @dataclass(frozen=True, slots=True)
 class Edge(Generic[Id]):
-    """One near-duplicate pair; the order of its ends means nothing. score: higher is surer."""
+    """One near-duplicate pair; the order of its ends means nothing. score: higher is more certain."""
 
     a: Id
     b: Id

@@ -47,7 +47,7 @@ def scan(request: HttpRequest) -> HttpResponse:
 @review_required
 @require_safe
 def scan_status(request: HttpRequest) -> HttpResponse:
-    """The fragment that htmx asks for while a scan goes on."""
+    """The fragment that htmx asks for while a scan runs."""
     response = render(request, "duplicates/_scan.html", scan_context(request))
     response["Cache-Control"] = "no-store"
     return response

@@ -1,4 +1,4 @@
-"""Why the answer of a lookup is weak, in words: codes that the worker sets, sentences that people read. Pure."""
+"""Why the answer of a lookup is weak: codes that the worker sets, sentences that people read. Pure."""
 
 from __future__ import annotations
 

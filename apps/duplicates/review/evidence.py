@@ -162,7 +162,7 @@ def _facts(video: Video, videos: Sequence[Video]) -> tuple[Fact, ...]:
 
 
 def _matches(video_ids: Sequence[UUID]) -> dict[frozenset[UUID], VideoMatch]:
-    """The match of each pair; of the serving model where there is one."""
+    """The match of each pair; of the active model where there is one."""
     rows = (
         VideoMatch.objects.filter(a_id__in=video_ids, b_id__in=video_ids)
         .select_related("model_version")

@@ -1,4 +1,4 @@
-"""What pages say about search: the model that serves, times as people write them."""
+"""What pages say about search: the active model, times as people write them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FOR_CPU = "openai/clip-vit-base-patch32"
 
 @dataclass(frozen=True, slots=True)
 class ServingModel:
-    """``name`` is "" while no model serves; ``suggestion`` is the hub id to install instead of the bundled one."""
+    """``name`` is "" while no model is active; ``suggestion`` is the hub id to install instead of the bundled one."""
 
     name: str
     label: str
@@ -74,7 +74,7 @@ def moments_of_query(video: Video, text: str) -> MomentsFound:
 
 @register.simple_tag
 def indexed_with(video: Video) -> list[ModelVersion]:
-    """The models that made the stored clip vectors of the video, the serving one first."""
+    """The models that made the stored clip vectors of the video, the active one first."""
     found = ClipEmbedding.objects.filter(video_id=video.id).values("model_version_id")
     versions = ModelVersion.objects.filter(id__in=found)
     return sorted(versions, key=lambda version: version.state != ModelVersion.State.SERVING)

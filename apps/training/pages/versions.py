@@ -1,4 +1,4 @@
-"""Pages of model versions: the card, the comparison with the serving version, promote and roll back."""
+"""Pages of model versions: the card, the comparison with the active version, promote and roll back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a candidate may replace the version that serves, with the reasons in words. Pure: figures in, verdict out.
+"""Whether a candidate may replace the active version, with the reasons. Pure: figures in, verdict out.
 
 It may when the interval of its gain on the held-out queries excludes zero and it is not worse on the guard set: there
 it must not lose more than the tolerance with an interval that excludes zero. Before that, what was measured must be

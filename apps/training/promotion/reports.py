@@ -1,4 +1,4 @@
-"""What the candidate's job writes: the version beside the serving one, judged by the gate."""
+"""What the candidate's job writes: the version beside the active one, judged by the gate."""
 
 from __future__ import annotations
 

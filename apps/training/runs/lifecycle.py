@@ -81,7 +81,7 @@ def run_start(*, run_id: UUID, person: User | None = None) -> TrainingRun:
 
 
 def run_stop(*, run_id: UUID) -> TrainingRun:
-    """End now while it waits, or at its next step with a checkpoint. Conflict when nothing is going on."""
+    """End now while it waits, or at its next step with a checkpoint. Conflict when nothing is running."""
     with transaction.atomic():
         run = _locked(run_id)
         if not run.active or run.job is None:
@@ -112,7 +112,7 @@ def run_resume(*, run_id: UUID) -> TrainingRun:
 
 
 def run_evaluate(*, run_id: UUID) -> TrainingRun:
-    """Index and evaluate the candidate (again): after a failure, or because the serving version is another by now."""
+    """Index and evaluate the candidate (again): after a failure, or because another version is active by now."""
     with transaction.atomic():
         run = _locked(run_id)
         if run.candidate is None:
@@ -167,7 +167,7 @@ def run_mark_done(
 
 
 def candidate_mark_building(*, run_id: UUID) -> None:
-    """The candidate is being indexed; until that ends it may not serve."""
+    """The candidate is being indexed; until that ends it cannot become active."""
     idle = [ModelVersion.State.READY, ModelVersion.State.FAILED]
     ModelVersion.objects.filter(training_run__id=run_id, state__in=idle).update(state=ModelVersion.State.BUILDING)
 

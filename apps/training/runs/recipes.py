@@ -14,7 +14,7 @@ from apps.core.exceptions import InvalidInput
 
 
 def recipe_presets() -> list[dict[str, Any]]:
-    """The presets that need no GPU first, quickest first. A file that breaks the schema is an error of ours."""
+    """The presets that need no GPU first, quickest first. A file that breaks the schema is a bug."""
     files = sorted(f for f in (Path(settings.BASE_DIR) / "recipes").glob("*.json") if f.stem != "schema")
     presets = [recipe_check(json.loads(file.read_text(encoding="utf-8"))) for file in files]
     return sorted(presets, key=lambda r: (bool(r.get("needs_gpu")), r["tier"], len(r["losses"]), bool(r.get("mining"))))

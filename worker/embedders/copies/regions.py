@@ -109,7 +109,7 @@ def find_regions(images: NDArray[np.uint8]) -> list[Box]:
 
 
 def _distinct(found: list[tuple[float, tuple[int, int, int, int]]]) -> list[tuple[int, int, int, int]]:
-    """The best ones; of two that nearly coincide the surer one."""
+    """The best ones; of two that nearly coincide the more certain one."""
     kept: list[tuple[int, int, int, int]] = []
     for _, box in sorted(found, key=lambda f: -f[0]):
         if len(kept) < MAX_REGIONS and all(box_overlap(box, other) < 0.6 for other in kept):

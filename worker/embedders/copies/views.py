@@ -120,7 +120,7 @@ class CopyViews:
                 return
             name = f"region {len(known) + 1}"
         elif self._views[name].rows and self._views[name].rows[-1] >= rows[0]:
-            return  # two rectangles of one shot that were one before: the surer one is there already
+            return  # two rectangles of one shot that were one before: the more certain one is there already
         crop, kept = _part(base, box)
         if not len(kept):
             return

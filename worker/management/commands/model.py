@@ -99,7 +99,7 @@ class Command(BaseCommand):
         connection.close()
 
     def _promote(self, options: dict[str, Any]) -> None:
-        """Videos that came while another version served are indexed first: search must not lose them."""
+        """Videos added while another version was active are indexed first: search must not lose them."""
         matches = [v for v in ModelVersion.objects.all() if str(v.id).startswith(options["version"])]
         if len(matches) != 1:
             raise CommandError(f"{len(matches)} versions start with {options['version']}; see `model list`.")

@@ -1,4 +1,4 @@
-"""Register the models that come with the code and make them serve where nothing else does."""
+"""Register the models that come with the code and make them active where no other version is."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from worker.types import EmbedderSpec
 
 
 def _own_copy(source: Path, spec: EmbedderSpec) -> Path:
-    """The weights under MODELS_DIR: an upgrade of the code must not pull them from under a serving version."""
+    """The weights under MODELS_DIR: an upgrade of the code must not change the files of an active version."""
     folder = Path(settings.MODELS_DIR) / f"{spec.role}-{spec.weights_sha256[:16]}"
     if not (folder / "done").exists():
         fresh = folder.with_name(folder.name + ".new")
@@ -100,7 +100,7 @@ class Command(BaseCommand):
             raise CommandError(f"The bundled models cannot be used: {error}") from error
 
     def _nothing_to_do(self, sources: Path) -> bool:
-        """Told without loading torch, which takes seconds: the files are those of the last time and serve."""
+        """Checked without loading torch, which takes seconds: the files are unchanged and active."""
         if not _stamp().exists() or _stamp().read_text() != _fingerprint(sources):
             return False
         serving = ModelVersion.objects.filter(state=ModelVersion.State.SERVING)
@@ -108,7 +108,7 @@ class Command(BaseCommand):
         return roles == set(ModelVersion.Role.values)
 
     def _preset(self) -> None:
-        """VSEARCH_SEMANTIC_MODEL: install what it names, once; the bundled model serves until that is done."""
+        """VSEARCH_SEMANTIC_MODEL: install what it names, once; the bundled model is active until then."""
         wanted = settings.SEMANTIC_MODEL
         if wanted == "bundled" or ModelVersion.objects.filter(role="semantic", name=wanted).exists():
             return

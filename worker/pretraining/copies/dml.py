@@ -1,4 +1,4 @@
-"""Trains the DML head (worker.embedders.copies.dml) on near-duplicates of our own making.
+"""Trains the DML head (worker.embedders.copies.dml) on generated near-duplicates.
 
 A "video" is a group of frames of one MSR-VTT video; its near-duplicates are the same frames, sometimes fewer of them,
 edited with one set of parameters. loss = max(0, D+ - D- + gamma) on squared Euclidean distances of unit rows, gamma 1

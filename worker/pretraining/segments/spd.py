@@ -134,7 +134,7 @@ def train(
 ) -> SpdNet:
     """Train for ``minutes`` of wall time over every resume (or ``steps`` more steps); checkpoints in ``out/spd``.
 
-    Another run in a longer schedule may go on from a finished one. Raises FloatingPointError when the loss is lost.
+    Another run in a longer schedule can continue from a finished one. Raises FloatingPointError when the loss is lost.
     """
     torch.manual_seed(seed)
     net = SpdNet()

@@ -1,4 +1,4 @@
-"""Trains the transition classifier (worker.detection.transition) on pairs of neighbouring frames of our own making.
+"""Trains the transition classifier (worker.detection.transition) on generated pairs of neighbouring frames.
 
 "Goes on": neighbouring frames of one MSR-VTT video that look alike before the edit (they lie seconds apart, often with
 a cut between them), or of a camera that moves over one picture. "Changes": frames of two different videos. Four videos
