@@ -57,7 +57,7 @@ def train_retried(run_id: UUID) -> None:
 
 
 def candidate_idle(run_id: UUID) -> None:
-    """Indexing and evaluation ended or failed: the version is ready again. The report says whether it passed the gate."""
+    """Indexing and evaluation ended or failed: the version is ready again. The report says whether it passed."""
     building = ModelVersion.objects.filter(training_run__id=run_id, state=ModelVersion.State.BUILDING)
     building.update(state=ModelVersion.State.READY)
 
