@@ -112,5 +112,5 @@ def test_the_password_may_come_from_a_file(client: Client, monkeypatch: pytest.M
 
 def test_an_ordinary_account_is_not_made_an_admin() -> None:
     person = user()
-    with pytest.raises(CommandError, match="is no administrator"):
+    with pytest.raises(CommandError, match="is not an administrator"):
         create_admin("--username", person.username)

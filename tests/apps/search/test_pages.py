@@ -66,7 +66,7 @@ def test_an_expired_page_says_how_to_go_on_also_inside_a_fragment(client, versio
 
 
 def test_a_filter_that_cannot_be_used_is_named(client, version):
-    assert "min_duration is a number" in page(client, "/?q=dog&min_duration=long", status=400)
+    assert "min_duration must be a number" in page(client, "/?q=dog&min_duration=long", status=400)
 
 
 def test_each_filter_can_be_taken_away_alone(client, version):
@@ -121,7 +121,7 @@ def test_similar_moments_leave_out_the_moment_itself_and_refuse_unknown_videos(c
     shown = page(client, f"/similar?video={video.id}&t=1")
     assert f"/videos/{other.id}?t=0" in shown
     page(client, "/similar?video=nonsense", status=404)
-    assert "t is a number" in page(client, f"/similar?video={video.id}&t=late", status=400)
+    assert "t must be a number" in page(client, f"/similar?video={video.id}&t=late", status=400)
 
 
 def test_strangers_are_sent_to_the_login_when_search_is_not_public(client, settings, db):

@@ -51,7 +51,7 @@ def test_a_gain_that_is_not_sure_is_refused(gain: Gain | None, words: str) -> No
 @pytest.mark.parametrize(
     ("guard", "words"),
     [
-        (None, "Nothing guards"),
+        (None, "not checked whether the candidate"),
         (Gain(0.0, -1.0, 1.0, MIN_GUARD - 1), f"has {MIN_GUARD - 1} sources"),
         (Gain(-TOLERANCE - 0.1, -9.0, -0.1, 50), "Worse on the guard set"),
         (Gain(-30.0, -40.0, -20.0, 50), "Worse on the guard set"),

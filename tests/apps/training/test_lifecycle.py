@@ -55,9 +55,9 @@ def sent(content: bytes, name: str = "manifest.jsonl") -> Dataset:
         (b"\x00\x01\x02", "m.jsonl", "binary"),
         (b'{"id": "1", "path": "a.mp4", "text": "a dog"}\n', "m.jsonl", "another schema"),
         (b'{"images": [{"sentids": [0]}]}', "m.jsonl", "another schema"),
-        (b'[{"id": 1}]', "m.jsonl", "no JSON object"),
+        (b'[{"id": 1}]', "m.jsonl", "not a JSON object"),
         (b'{\n "id": 1\n}', "m.jsonl", "not JSON lines"),
-        (b"just words\n", "m.jsonl", "no JSON"),
+        (b"just words\n", "m.jsonl", "not JSON"),
         (b"file,words\na.mp4,dog\n", "m.csv", "The columns are file, words"),
         (b"video,caption\n", "m.csv", "no rows"),
     ],
@@ -118,7 +118,7 @@ def test_cancelling_a_waiting_dataset_ends_it_and_a_retry_revives_it() -> None:
 
 def test_a_dataset_that_a_run_used_stays() -> None:
     run = draft()
-    with pytest.raises(Conflict, match="runs were made"):
+    with pytest.raises(Conflict, match="runs use this"):
         dataset_delete(dataset_id=run.dataset_id)
     run_delete(run_id=run.id)
     dataset_delete(dataset_id=run.dataset_id)

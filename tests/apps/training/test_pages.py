@@ -105,7 +105,7 @@ def test_a_run_is_chosen_costed_started_stopped_and_resumed(trainer: Client) -> 
         assert run.state == state
     assert trainer.post(f"/training/runs/{run.id}/explode").status_code == 404
     again = trainer.post(f"/training/runs/{run.id}/start", follow=True)
-    assert b"only one that was not started" in again.content
+    assert b"only a draft can be started" in again.content
     wrong = trainer.post("/training/runs/new", {"dataset": "x", "recipe": "adapter"})
     assert wrong.status_code == 400 and b"Choose one of the list" in wrong.content
 

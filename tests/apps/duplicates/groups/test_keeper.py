@@ -25,9 +25,9 @@ def better(**changes: object) -> MemberFacts[str]:
     [
         (better(width=1920, height=1080), "higher resolution (1920 x 1080 against 1280 x 720)"),
         (better(bit_rate=4_000_000), "higher bit rate (4.0 Mbit/s h264 against 2.0 Mbit/s h264)"),
-        (better(video_codec="hevc"), "codec makes more of its bits"),
+        (better(video_codec="hevc"), "codec is more efficient"),
         (better(duration_seconds=90.0), "more complete (90.0 s against 60.0 s)"),
-        (better(added_at=LONG_AGO - timedelta(days=1)), "in the library the longest"),
+        (better(added_at=LONG_AGO - timedelta(days=1)), "in the library longest"),
     ],
 )
 def test_each_criterion_alone_decides_and_is_named(copy: MemberFacts[str], reason: str) -> None:

@@ -85,13 +85,13 @@ def test_one_end_is_enough_and_the_form_takes_timecodes(stitched, ann, client):
 @pytest.mark.parametrize(
     ("start", "end", "field", "words"),
     [
-        (-1, 5, "start", "0 or later"),
-        (math.nan, 5, "start", "0 or later"),
-        (60, 70, "start", "behind the end"),
-        (5, 5, "end", "after it begins"),
-        (9, 5, "end", "after it begins"),
-        (5, 62, "end", "behind the end"),
-        (5, math.inf, "end", "behind the end"),
+        (-1, 5, "start", "0 seconds or later"),
+        (math.nan, 5, "start", "0 seconds or later"),
+        (60, 70, "start", "after the end"),
+        (5, 5, "end", "after it starts"),
+        (9, 5, "end", "after it starts"),
+        (5, 62, "end", "after the end"),
+        (5, math.inf, "end", "after the end"),
         (5, 6, "end", "at least 2 seconds"),
     ],
 )
