@@ -52,7 +52,7 @@ class ModelVersionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def stored_vectors(self, version: ModelVersion) -> int:
         return PgVectorIndex().count(kind_of(version.role), version.id)
 
-    @admin.action(description="Make the chosen version serve", permissions=["change"])
+    @admin.action(description="Make the chosen version active", permissions=["change"])
     def make_serve(self, request: HttpRequest, chosen: object) -> None:
         versions = list(chosen)  # type: ignore[call-overload]
         if len(versions) != 1:
@@ -77,7 +77,7 @@ class ModelVersionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         actions.pop("delete_selected", None)
         return actions
 
-    @admin.action(description="Remove with vectors and files", permissions=["delete"])
+    @admin.action(description="Delete with vectors and files", permissions=["delete"])
     def remove(self, request: HttpRequest, chosen: QuerySet[ModelVersion]) -> None:
         count = 0
         for version in chosen:

@@ -26,7 +26,7 @@ ROWS_A_MINUTE = {"whole": 60, "mirrored": 40, "region": 32, "part": 6, "turned":
 MOST_MINUTES = 26.0
 MIN_HIT_SCORE = 0.1  # of a nearest frame, after half of the query frame's background penalty
 MIN_FRAMES = 2  # of the query that agree on one video and offset
-# A person who asks with a file weighs a weak answer himself; in the library nobody asked, so a pair must be surer.
+# A person who looks up a file can judge a weak match; nobody asked about the library, so its pairs must be certain.
 LOOKUP_MIN_SCORE, LIBRARY_MIN_SCORE = 0.5, 0.9
 
 Check = Callable[[], None]

@@ -1,7 +1,7 @@
-"""A candidate beside the serving version: index the library, verify, evaluate both, write the report. Never a switch.
+"""A candidate beside the active version: index the library, verify, evaluate both, write the report. Never a switch.
 
 Indexing lets live traffic pass: before every video it waits while videos come in or people look something up. What is
-left to do is read from the database, so a killed or paused job goes on where it was.
+left to do is read from the database, so a killed or paused job continues where it was.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ def _compared(
     embedder: Embedder,
     serving: Embedder | None,
 ) -> Comparison:
-    """Both versions on the held-out part and on the guard set; nothing measured while no version serves."""
+    """Both versions on the held-out part and on the guard set; nothing is measured while no version is active."""
     if active is None or serving is None:
         return Comparison()
     from worker.tasks.measuring import measure

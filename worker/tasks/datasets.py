@@ -23,8 +23,8 @@ from worker.training.data.sent_files import Line, csv_lines, json_lines
 from worker.training.data.splits import frozen_splits, source_numbers
 
 NOTHING = {
-    Dataset.Source.LIBRARY: "No ready video has a text that names what it shows. Give videos titles or descriptions.",
-    Dataset.Source.FEEDBACK: "Nobody has chosen a moment with the thumbs yet, or as many were refused as chosen.",
+    Dataset.Source.LIBRARY: "No ready video has a text that says what it shows. Give videos titles or descriptions.",
+    Dataset.Source.FEEDBACK: "Nobody has rated a moment yet, or as many thumbs point down as up.",
 }
 
 
@@ -41,7 +41,9 @@ def dataset(job: RunningJob) -> None:
         written = _write_lines(_gathered(dataset, refused), gathered, job)
         job.progress("checking", 0.5)
         if not written and not refused:
-            raise ManifestError("empty_data", NOTHING.get(Dataset.Source(dataset.source), "The file holds no item."))
+            raise ManifestError(
+                "empty_data", NOTHING.get(Dataset.Source(dataset.source), "The file contains no items.")
+            )
         items, problems = read_manifest(gathered) if written else ([], [])
         problems = sorted([*refused, *problems], key=lambda problem: problem.line)
         job.progress("checking", 0.8)
@@ -92,7 +94,7 @@ def _gathered(dataset: Dataset, refused: list[Problem]) -> Iterator[Line | None]
         return feedback_lines()
     source = dataset.folder / str(dataset.options.get("file", ""))
     if not source.is_file():
-        raise JobFailed("missing", "The file that was sent is not kept any more. Make the dataset again.")
+        raise JobFailed("missing", "The uploaded file was deleted. Create the dataset again.")
     lines = csv_lines(source, csv_dialect) if dataset.source == Dataset.Source.CSV else json_lines(source)
     return _resolved(lines, References(any_path=bool(dataset.options.get("any_path"))), refused)
 

@@ -93,7 +93,7 @@ def match(job: RunningJob) -> None:
 
 @task(SCAN)
 def scan(job: RunningJob) -> None:
-    """One slice of a scan; it goes on behind the last video that was done."""
+    """One slice of a scan; it continues after the last video that was done."""
     version, started = copy_version(), time.monotonic()
     state = job.arguments if job.arguments.get("version") == str(version.id) else {}
     videos = Video.objects.filter(state=Video.State.READY).order_by("id")

@@ -17,7 +17,7 @@ from worker.tasks.running import JobFailed, RunningJob, task
 from worker.types import Descriptors
 
 LOOKUP_PICTURES = 10  # the best matches of an answer have one
-NO_VECTORS = "One of the videos has no fingerprints of this model any more. Scan the library again."
+NO_VECTORS = "One of the videos no longer has fingerprints of this model. Scan the library again."
 
 
 def draw(

@@ -11,7 +11,7 @@ from apps.core.exceptions import InvalidInput
 
 MAX_FILE_BYTES = 512 * 1024**2
 MANIFEST_KEYS = 'a line is {"id": ..., "video": path or "frames": [paths], "captions": [...]}'
-CSV_COLUMNS = "the first line names the columns: video and caption, and if you like id, group and weight"
+CSV_COLUMNS = "the first line names the columns: video and caption, and optionally id, group and weight"
 
 
 def file_keep(file: IO[bytes], target: Path) -> None:
@@ -34,7 +34,7 @@ def file_keep(file: IO[bytes], target: Path) -> None:
                     field="file",
                 ) from error
             if "\x00" in text:
-                raise InvalidInput(f"Line {number} holds binary data; this is not a text file.", field="file")
+                raise InvalidInput(f"Line {number} contains binary data; this is not a text file.", field="file")
             out.write(line)
     if size == 0:
         raise InvalidInput("The file is empty.", field="file")
@@ -44,7 +44,7 @@ def manifest_check(path: Path) -> None:
     with path.open(encoding="utf-8") as file:
         first = next((line for line in file if line.strip()), "")
     if not first:
-        raise InvalidInput("The file holds nothing but empty lines.", field="file")
+        raise InvalidInput("The file contains only empty lines.", field="file")
     try:
         value = json.loads(first)
     except ValueError as error:
@@ -52,9 +52,9 @@ def manifest_check(path: Path) -> None:
             raise InvalidInput(
                 f"The file is one JSON document or broken JSON, and not JSON lines: {MANIFEST_KEYS}.", field="file"
             ) from error
-        raise InvalidInput(f"The first line is no JSON: {MANIFEST_KEYS}.", field="file") from error
+        raise InvalidInput(f"The first line is not JSON: {MANIFEST_KEYS}.", field="file") from error
     if not isinstance(value, dict):
-        raise InvalidInput(f"The first line is no JSON object: {MANIFEST_KEYS}.", field="file")
+        raise InvalidInput(f"The first line is not a JSON object: {MANIFEST_KEYS}.", field="file")
     missing = [name for name in ("id", "captions") if name not in value]
     if not {"video", "frames"} & value.keys():
         missing.append("video or frames")

@@ -50,7 +50,7 @@ def dataset_from_library(*, name: str, texts: Sequence[str], owner: User | None,
     """From titles, descriptions and subtitles of the ready videos."""
     unknown = [text for text in texts if text not in LIBRARY_TEXTS]
     if unknown or not texts:
-        raise InvalidInput(f"texts are some of {', '.join(LIBRARY_TEXTS)}.", field="texts")
+        raise InvalidInput(f"texts must be some of {', '.join(LIBRARY_TEXTS)}.", field="texts")
     disk_check()
     options = {"texts": [str(text) for text in LIBRARY_TEXTS if text in texts]}
     return _enqueued(
@@ -64,7 +64,7 @@ def dataset_from_library(*, name: str, texts: Sequence[str], owner: User | None,
 def dataset_from_feedback(*, name: str, owner: User | None, guards: bool = False) -> Dataset:
     """From clicks and thumbs: weak labels, each with a weight below 1."""
     disk_check()
-    named = _name(name or "Feedback of searches")
+    named = _name(name or "Feedback on search results")
     return _enqueued(Dataset(name=named, source=Dataset.Source.FEEDBACK, owner=owner, guards=guards))
 
 
@@ -82,9 +82,9 @@ def dataset_delete(*, dataset_id: UUID) -> None:
     """Conflict while a run names it: what a model was trained on stays known."""
     dataset = _locked(dataset_id)
     if dataset.runs.exists():
-        raise Conflict("Training runs were made with this dataset; delete them first.")
+        raise Conflict("Training runs use this dataset; delete them first.")
     if dataset.state == State.WAITING:
-        raise Conflict("The dataset is being frozen; wait for its end or cancel its job.")
+        raise Conflict("The dataset is being frozen; wait until it is done or cancel its job.")
     folder = dataset.folder
     dataset.delete()
     transaction.on_commit(lambda: shutil.rmtree(folder, ignore_errors=True))
@@ -132,5 +132,5 @@ def _name(name: str) -> str:
     if not name:
         raise InvalidInput("Give the dataset a name.", field="name")
     if len(name) > NAME_LENGTH:
-        raise InvalidInput(f"The name may have at most {NAME_LENGTH} characters.", field="name")
+        raise InvalidInput(f"The name can have at most {NAME_LENGTH} characters.", field="name")
     return name

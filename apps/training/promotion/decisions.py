@@ -1,8 +1,8 @@
-"""Letting a candidate serve, and going back: one decision on record, one transaction for the switch.
+"""Promoting a candidate and rolling back: one recorded decision, one transaction for the switch.
 
-A candidate may serve when a fresh report says so; without one only a person's written reason lets it. A version that
-served before may serve again: that is the way back, and needs no report. A version that lacks videos which came in the
-meantime is indexed first and switched by that job; the decision is on record before.
+A candidate can become active when a current report says that it passed; otherwise a person must write a reason. A
+version that was active before needs no report to become active again: that is rolling back. A version that lacks videos
+added since is indexed first and switched by that job; the decision is recorded before.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class GateRefusal(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class Promoted:
-    """``job``: the version first indexes the videos that it lacks, then serves; None when it serves already."""
+    """``job``: indexes the videos that the version lacks, then makes it active; None when it is active already."""
 
     version: ModelVersion
     decision: PromotionDecision
@@ -55,7 +55,7 @@ class Promoted:
 def candidate_promote(*, version_id: UUID, person: User | None, override: str = "") -> Promoted:
     """Let a candidate serve. GateRefusal with the gate's reasons unless its report is fresh and good.
 
-    ``override``: a written reason of at least ten characters with which a person lets it serve all the same; it is
+    ``override``: a written reason of at least ten characters with which a person makes it active anyway; it is
     recorded with the verdict. Raises NotFound, InvalidInput, Conflict.
     """
     with transaction.atomic():
@@ -78,7 +78,7 @@ def candidate_promote(*, version_id: UUID, person: User | None, override: str = 
 
 
 def version_roll_back(*, version_id: UUID, person: User | None, note: str = "") -> Promoted:
-    """Let a version serve that served before. Conflict for one that never did: that is a promotion."""
+    """Make a version active that was active before. Conflict for one that never was: that is a promotion."""
     with transaction.atomic():
         version, _ = role_locked(version_id)
         serving = model_version_serving(version.role)
@@ -96,7 +96,7 @@ def report_of(version: ModelVersion) -> EvaluationReport | None:
 
 
 def report_refusals(report: EvaluationReport | None, version: ModelVersion, serving: ModelVersion | None) -> list[str]:
-    """Why the version may not serve by this report; empty when it may."""
+    """Why the version did not pass by this report; empty when it did."""
     if report is None:
         return [f"{version} has not been evaluated yet."]
     stale = []
@@ -113,7 +113,7 @@ def report_refusals(report: EvaluationReport | None, version: ModelVersion, serv
 
 
 def promotion_check(version: ModelVersion) -> None:
-    """Registered with apps.embeddings, which runs it before every switch: no other door lets a candidate serve."""
+    """Registered with apps.embeddings, which runs it before every switch: a candidate has no other way."""
     if version.promoted_at is not None or not TrainingRun.objects.filter(candidate=version).exists():
         return
     decided = PromotionDecision.objects.filter(version=version, version_weights=version.weights_sha256)

@@ -9,5 +9,5 @@ def test_spans_read_as_timecodes_of_at_least_a_second():
 
 
 def test_the_verdict_over_all_matches_counts_the_rest():
-    assert overall_words(["exact", "contains"]) == "This very file is in the library. 1 more video matched."
+    assert overall_words(["exact", "contains"]) == "This exact file is in the library. 1 more video matched."
     assert "Nothing in the library" in overall_words([])

@@ -40,7 +40,7 @@ def test_a_version_that_is_not_ready_does_not_serve(state):
 def test_a_version_without_vectors_does_not_replace_one_that_has_some():
     old, new, video = make_version(), make_version(state=State.READY), make_video().id
     PgVectorIndex().upsert("clip", video, old.id, clip_rows(directions(2)))
-    with pytest.raises(Conflict, match="indexed no video"):
+    with pytest.raises(Conflict, match="has not indexed any video"):
         model_version_promote(version_id=new.id)
     PgVectorIndex().upsert("clip", video, new.id, clip_rows(directions(2)))
     assert model_version_promote(version_id=new.id).state == State.SERVING

@@ -135,7 +135,7 @@ def test_without_a_model_words_are_searched_and_a_warning_says_so(db):
     answer = search_moments(text="dog", limit=5)
     assert titles(answer) == ["dog on a beach"]
     assert answer.index.model_version == ""
-    assert any("No model" in warning for warning in answer.warnings)
+    assert any("No search model" in warning for warning in answer.warnings)
 
 
 def test_a_broken_text_encoder_is_unavailable_unless_words_answer(version):
@@ -319,7 +319,7 @@ def test_more_like_a_moment_finds_others_and_never_itself(version):
 
 def test_a_video_without_clips_says_so_when_asked_for_more_like_it(version):
     bare = make_video("bare")
-    with pytest.raises(Exception, match="no pictures"):
+    with pytest.raises(Exception, match="is not indexed with the active model"):
         search_similar(video_id=bare.id, time_seconds=0.0)
     assert PgVectorIndex().count("clip", version.id) == 0
 

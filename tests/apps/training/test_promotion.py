@@ -48,9 +48,9 @@ def test_a_candidate_with_a_good_report_serves_and_the_decision_is_on_record() -
 @pytest.mark.parametrize(
     ("facts", "words"),
     [
-        ({"gain": NO_CHANGE}, "Not surely better"),
+        ({"gain": NO_CHANGE}, "Not measurably better"),
         ({"guard": LOST}, "Worse on the guard"),
-        ({"guard": None}, "Nothing guards"),
+        ({"guard": None}, "not checked whether the candidate"),
         ({"gain": None}, "held out"),
         ({"coverage": 0.4}, "finds only 40.0 %"),
         ({"canaries_ok": False}, "Canary"),
@@ -68,12 +68,12 @@ def test_the_gate_refuses_with_its_reasons_and_nothing_changes(facts: dict[str, 
 def test_without_a_report_or_with_an_old_one_nothing_is_promoted() -> None:
     base = semantic()
     run = done(base)
-    with pytest.raises(GateRefusal, match="not evaluated"):
+    with pytest.raises(GateRefusal, match="has not been evaluated"):
         candidate_promote(version_id=candidate_of(run).id, person=None)
     found = report(run)
     other = semantic("ready", "another")
     model_version_promote(version_id=other.id)
-    with pytest.raises(GateRefusal, match="does not serve any more"):
+    with pytest.raises(GateRefusal, match="no longer active"):
         candidate_promote(version_id=candidate_of(run).id, person=None)
     model_version_promote(version_id=base.id)
     found.candidate_weights = "others"
@@ -94,13 +94,13 @@ def test_a_person_may_override_with_a_reason_that_is_kept() -> None:
     candidate_promote(version_id=candidate_of(run).id, person=None, override="We looked at twenty queries by hand.")
     decision = PromotionDecision.objects.get()
     assert decision.overridden and "twenty queries" in decision.note
-    assert "Not surely better" in decision.verdict["refusals"][0]
+    assert "Not measurably better" in decision.verdict["refusals"][0]
 
 
 def test_no_other_door_lets_a_candidate_serve() -> None:
     base = semantic()
     run = done(base)
-    with pytest.raises(Conflict, match="came out of training"):
+    with pytest.raises(Conflict, match="was trained here"):
         model_version_promote(version_id=candidate_of(run).id)
     assert model_version_serving("semantic") == base
 
@@ -109,7 +109,7 @@ def test_rolling_back_is_for_versions_that_served() -> None:
     base = semantic("ready")
     model_version_promote(version_id=base.id)
     run = done(base)
-    with pytest.raises(Conflict, match="never served"):
+    with pytest.raises(Conflict, match="was never active"):
         version_roll_back(version_id=candidate_of(run).id, person=None)
     report(run)
     candidate_promote(version_id=candidate_of(run).id, person=None)
@@ -212,7 +212,7 @@ def test_two_promotions_at_once_take_turns() -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    # The second compares with a version that does not serve any more, so it must be evaluated again.
+    # The second compares with a version that no longer active, so it must be evaluated again.
     assert sorted(said) == ["promoted", "refused", "refused"]
     assert ModelVersion.objects.filter(state="serving", role="semantic").count() == 1
 
@@ -227,7 +227,7 @@ def test_a_version_is_removed_with_vectors_index_and_folder_but_never_the_servin
     for version in (base, old):
         index.upsert("clip", video.id, version.id, clip_rows(towards("dog", 0.9)[None]))
     index.ensure_index("clip", old.id, 16)
-    with pytest.raises(Conflict, match="serves"):
+    with pytest.raises(Conflict, match="is active"):
         model_version_remove(version_id=base.id)
     model_version_remove(version_id=old.id)
     assert not Path(old.folder).exists() and Path(base.folder).exists()

@@ -100,7 +100,7 @@ def test_the_page_runs_a_job_and_lists_clusters_with_pictures_as_exploratory(cli
     assert all(f"/videos/{video.id}/poster.jpg" in page for video in pair)
     refused = client.post(reverse("duplicates:clusters"), {"eps": "-1"})
     assert refused.status_code == 400
-    assert "eps is a distance" in refused.content.decode()
+    assert "eps must be a distance" in refused.content.decode()
 
 
 def test_clusters_are_for_administrators_only(client):
