@@ -101,7 +101,7 @@ def test_a_lookup_that_finds_only_the_intro_says_so_and_puts_it_last(episodes, t
     lookup_mark_done(lookup_id=lookup.id, sha256="", duration_seconds=60.0, found=[only_intro, more])
     answered = Lookup.objects.get().matches
     assert [m["relation"] for m in answered] == ["shares_segments", Relation.SHARED_ASSET]
-    assert "which 4 videos of the library have" in answered[1]["verdict"]
+    assert "4 videos of the library have it" in answered[1]["verdict"]
     assert answered[1]["asset_videos"] == 4
 
 
