@@ -26,17 +26,17 @@ class MayLook(Rule):
 
 
 class MayUpload(Rule):
-    message = "Your account may not upload videos. Ask an administrator to add it to the group Uploaders."
+    message = "Your account is not allowed to upload videos. Ask an administrator to add it to the group Uploaders."
     allowed = staticmethod(rules.may_upload)
 
 
 class MayReview(Rule):
-    message = "Your account may not review duplicates. Ask an administrator to add it to the group Reviewers."
+    message = "Your account is not allowed to review duplicates. Ask an administrator to add it to the group Reviewers."
     allowed = staticmethod(rules.may_review)
 
 
 class MayAdminister(Rule):
-    message = "Only administrators may do this."
+    message = "Only administrators can do this."
     allowed = staticmethod(rules.may_administer)
 
 
@@ -46,5 +46,5 @@ class LoggedIn(Rule):
 
 
 class MayTrain(Rule):
-    message = "Your account may not train models. Ask an administrator to add it to the group Trainers."
+    message = "Your account is not allowed to train models. Ask an administrator to add it to the group Trainers."
     allowed = staticmethod(rules.may_train)

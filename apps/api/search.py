@@ -20,7 +20,7 @@ from apps.search.searching import DEFAULT_LIMIT, MAX_LIMIT, search_moments, sear
 
 PAGE = [
     OpenApiParameter("limit", int, description=f"Videos on the page, 1 to {MAX_LIMIT}.", default=DEFAULT_LIMIT),
-    OpenApiParameter("cursor", str, description="page.next_cursor of the page before."),
+    OpenApiParameter("cursor", str, description="page.next_cursor of the previous page."),
 ]
 FILTERS = [
     OpenApiParameter("min_duration", float, description="Seconds."),
@@ -83,7 +83,7 @@ class SimilarView(APIView):
 def _text(given: Mapping[str, Any], name: str) -> str:
     value = given.get(name) or ""
     if not isinstance(value, str):
-        raise InvalidInput(f"{name} is a text.", field=name)
+        raise InvalidInput(f"{name} must be a text.", field=name)
     return value
 
 
@@ -93,5 +93,5 @@ def _limit(given: Mapping[str, Any]) -> int:
         return DEFAULT_LIMIT
     digits = str(raw)
     if isinstance(raw, bool) or not (digits.isascii() and digits.isdigit() and len(digits) <= 9):
-        raise InvalidInput(f"limit is a number from 1 to {MAX_LIMIT}.", field="limit")
+        raise InvalidInput(f"limit must be a number from 1 to {MAX_LIMIT}.", field="limit")
     return int(digits)

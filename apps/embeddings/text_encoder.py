@@ -31,7 +31,7 @@ THREADS = 2  # of one query; a web process answers several at once
 BATCH = 32
 MAX_CHARACTERS = 4_000  # no tower reads more than some hundred tokens; tokenizing a novel would only cost time
 SHORTEST = 2  # tokens; exported graphs take no fewer
-KEPT_TOWERS = 3  # the serving one, one being tried, one just replaced
+KEPT_TOWERS = 3  # the active one, one being tried, one just replaced
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def _tower_of(version: ModelVersion) -> _Tower:
     key = (version.id, version.folder)
     tower = _towers.get(key)
     if tower is None:
-        with _loading:  # one load serves all threads that wait for it
+        with _loading:  # one load is enough for all threads that wait for it
             tower = _towers.get(key)
             if tower is None:
                 tower = _load(version)

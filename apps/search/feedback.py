@@ -33,11 +33,13 @@ def feedback_record(
     """
     query = " ".join(query.replace("\x00", "").split())
     if not query or len(query) > QUERY_LENGTH:
-        raise InvalidInput(f"query is what was searched for, at most {QUERY_LENGTH} characters.", field="query")
+        raise InvalidInput(
+            f"query must be the text that was searched for, at most {QUERY_LENGTH} characters.", field="query"
+        )
     if kind not in Feedback.Kind.values:
-        raise InvalidInput(f"kind is one of {', '.join(Feedback.Kind.values)}.", field="kind")
+        raise InvalidInput(f"kind must be one of {', '.join(Feedback.Kind.values)}.", field="kind")
     if not (math.isfinite(start) and math.isfinite(end) and 0 <= start < end):
-        raise InvalidInput("start and end are seconds, and start comes first.", field="start")
+        raise InvalidInput("start and end must be seconds, and start must come first.", field="start")
     _throttle(f"user-{user.pk}" if user is not None else f"address-{address}")
     if not Video.objects.filter(id=video_id, state=Video.State.READY).exists():
         raise NotFound("There is no such video. It may have been deleted.", field="video")
@@ -58,4 +60,4 @@ def _throttle(who: str) -> None:
     except ValueError:  # it expired between the two
         count = 1
     if count > A_MINUTE:
-        raise TooMany("That is more than anybody can judge. Wait a minute, then go on.")
+        raise TooMany("That was a lot of feedback in a short time. Wait a minute, then continue.")

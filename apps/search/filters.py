@@ -100,7 +100,7 @@ def removed_by_filters(filters: SearchFilters) -> dict[str, int]:
 
 
 def seconds_from(query: Mapping[str, Any], name: str, *, example: str = "90") -> float | None:
-    """None when it is not there; InvalidInput for what is no time."""
+    """None when it is not there; InvalidInput for what is not a time."""
     raw = query.get(name)
     if raw is None or raw == "":
         return None
@@ -109,7 +109,7 @@ def seconds_from(query: Mapping[str, Any], name: str, *, example: str = "90") ->
     except (TypeError, ValueError):
         value = -1.0
     if not 0 <= value < 1e9 or isinstance(raw, bool):
-        raise InvalidInput(f"{name} is a number of seconds, for example {example}.", field=name)
+        raise InvalidInput(f"{name} must be a number of seconds, for example {example}.", field=name)
     return value
 
 
@@ -119,7 +119,7 @@ def _pixels(query: Mapping[str, Any]) -> int | None:
         return None
     text = str(raw)
     if not (text.isascii() and text.isdigit() and len(text) <= 6):
-        raise InvalidInput("min_resolution is a number of pixels, for example 720.", field="min_resolution")
+        raise InvalidInput("min_resolution must be a number of pixels, for example 720.", field="min_resolution")
     return int(text)
 
 
@@ -132,7 +132,7 @@ def _day(query: Mapping[str, Any], name: str) -> date | None:
     except ValueError:
         value = None
     if value is None:
-        raise InvalidInput(f"{name} is a day like 2026-11-21.", field=name)
+        raise InvalidInput(f"{name} must be a day like 2026-11-21.", field=name)
     return value
 
 
@@ -140,7 +140,7 @@ def _tags(query: Mapping[str, Any]) -> tuple[str, ...]:
     raw = query.getlist("tag") if hasattr(query, "getlist") else query.get("tag", query.get("tags", []))
     many = [raw] if isinstance(raw, str) else raw
     if not isinstance(many, list | tuple) or not all(isinstance(tag, str) for tag in many):
-        raise InvalidInput("tag is a name or a list of names.", field="tag")
+        raise InvalidInput("tag must be a name or a list of names.", field="tag")
     names = tuple(dict.fromkeys(name for name in (clean(tag) for tag in many) if name))
     if len(names) > MAX_TAGS:
         raise InvalidInput(f"At most {MAX_TAGS} tags at once.", field="tag")
@@ -150,5 +150,5 @@ def _tags(query: Mapping[str, Any]) -> tuple[str, ...]:
 def _source(query: Mapping[str, Any]) -> str:
     raw = query.get("source") or ""
     if raw and raw not in Video.Source.values:
-        raise InvalidInput(f"source is one of {', '.join(Video.Source.values)}.", field="source")
+        raise InvalidInput(f"source must be one of {', '.join(Video.Source.values)}.", field="source")
     return str(raw)

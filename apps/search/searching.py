@@ -25,7 +25,7 @@ from apps.videos.models import Video
 
 MAX_LIMIT = 100
 DEFAULT_LIMIT = 20
-NO_MODEL = "No model for pictures serves yet: only titles, descriptions and subtitles are searched."
+NO_MODEL = "No search model is active yet: only titles, descriptions and subtitles are searched."
 
 P = ParamSpec("P")
 
@@ -60,10 +60,14 @@ def search_moments(
         return SearchAnswer(results, index, following)
     warnings = [*parsed.warnings, *index.warnings]
     if parsed.empty:
-        hint = "Type what you want to see." if not parsed.excluded else "Add what you want to see to what you exclude."
+        hint = (
+            "Type what you want to see."
+            if not parsed.excluded
+            else "Type what you want to see as well, not only what to exclude."
+        )
         return SearchAnswer((), index, warnings=(*parsed.warnings, hint))
     if not index.searchable:
-        return SearchAnswer((), index, warnings=(*warnings, "The library holds no searchable video yet."))
+        return SearchAnswer((), index, warnings=(*warnings, "The library has no searchable videos yet."))
     trouble = None
     try:
         question = question_of(parsed, version, filters)
@@ -97,10 +101,10 @@ def search_similar(
     if not Video.objects.filter(id=video_id, state=Video.State.READY).exists():
         raise NotFound("There is no such video, or it is not ready yet.")
     if version is None:
-        raise Conflict("No model for pictures serves yet; see the jobs page.")
+        raise Conflict("No search model is active yet; see the jobs page.")
     spans, vectors = PgVectorIndex().clips_of(version.id, video_id)
     if not len(spans):
-        raise Conflict("The video has no pictures in the index of the serving model yet; see the jobs page.")
+        raise Conflict("The video is not indexed with the active model yet; see the jobs page.")
     # The clip that covers the time and has it nearest to its middle; beyond the end, the last one.
     away = np.maximum(spans[:, 0] - time_seconds, 0) + np.maximum(time_seconds - spans[:, 1], 0)
     place = int(np.lexsort((np.abs(spans.mean(axis=1) - time_seconds), away))[0])
@@ -116,4 +120,4 @@ def _fingerprint(parsed: ParsedQuery) -> str:
 
 def _limit_check(limit: int) -> None:
     if not 1 <= limit <= MAX_LIMIT:
-        raise InvalidInput(f"limit is a number from 1 to {MAX_LIMIT}.", field="limit")
+        raise InvalidInput(f"limit must be a number from 1 to {MAX_LIMIT}.", field="limit")

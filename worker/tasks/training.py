@@ -41,7 +41,7 @@ def train(job: RunningJob) -> None:
     if training is None or training.state == TrainingRun.State.DONE:
         return  # deleted meanwhile, or a second message for work that is done
     if training.base is None:
-        raise JobFailed("model", "The base model was deleted. Make a new run with another.")
+        raise JobFailed("model", "The base model was deleted. Start a new run with another.")
     run_mark_running(run_id=training.id)
     job.progress("checking", 0.0)
     from worker.embedders.base import EmbedderError

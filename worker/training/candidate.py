@@ -127,7 +127,7 @@ def _image_tower_if_any(folder: Path, base: Embedder, head: DualHead, sample: Sa
 def choose_image_tower(folder: Path, base: Embedder, head: DualHead, sample: Sample) -> dict[str, float]:
     """Leave image.onnx in ``folder`` where it pays; returns the figures that decided. ``base`` is on the processor.
 
-    Not where a GPU is at hand, which does the work faster: a folder is served in the form in which it was built.
+    Not where a GPU is at hand, which does the work faster: a folder is used in the form in which it was built.
 
     int8 when recall on the sample falls by at most RECALL_LOSS points of R@sum and it is FASTER times as fast as torch;
     else float32 when that is; else none.

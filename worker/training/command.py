@@ -37,7 +37,7 @@ def _recipe_file(file: Path) -> Recipe:
     try:
         values = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise TrainingError("recipe", f"{file} is no recipe that can be read: {error}.") from error
+        raise TrainingError("recipe", f"{file} is not a recipe that can be read: {error}.") from error
     return recipe_from(values)
 
 

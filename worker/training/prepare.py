@@ -92,7 +92,7 @@ def prepare(manifest: Path, base: Base, run: Run, *, frozen_sha256: str = "") ->
 
 
 def _check_losses(recipe: Recipe) -> None:
-    """Two made-up pairs: a setting that a loss refuses is reported now and not after the pictures are embedded."""
+    """Two synthetic pairs: a setting that a loss refuses is reported now and not after the pictures are embedded."""
     rows = F.normalize(torch.randn(2, 2, 4, generator=torch.Generator().manual_seed(0)), dim=-1)
     seen = torch.ones(2, 2, dtype=torch.bool)
     batch = PairBatch(
@@ -122,12 +122,12 @@ def _require_unchanged(items: list[Item], problems: list[Problem], sha256: str) 
         # Without some items the others could change sides, and the run would train on what it is measured on.
         raise TrainingError(
             "manifest",
-            f"{len(problems)} items of the dataset cannot be found any more, the first: {problems[0]} "
-            "Bring the files back, or make the dataset again.",
+            f"{len(problems)} items of the dataset cannot be found, the first: {problems[0]} "
+            "Bring the files back, or create the dataset again.",
         )
     if manifest_sha256(items) != sha256:
         raise TrainingError(
-            "manifest", "The files of the dataset were changed after it was frozen. Make the dataset again."
+            "manifest", "The files of the dataset were changed after it was frozen. Create the dataset again."
         )
 
 
@@ -165,7 +165,7 @@ def _require_room(run: Run, items: int, side: int) -> None:
     if free < needed:
         raise TrainingError(
             "no_disk",
-            f"Only {free / 1e9:.1f} GB are free where training writes; it needs {needed / 1e9:.1f} GB. Make room.",
+            f"Only {free / 1e9:.1f} GB are free for training, which needs {needed / 1e9:.1f} GB. Free some space.",
         )
 
 

@@ -25,7 +25,7 @@ def lookup_picture(request: HttpRequest, lookup_id: UUID, video_id: UUID) -> Htt
     lookup, picture = _of_lookup(request, lookup_id, video_id)
     match = next((m for m in lookup.matches if m["video"]["id"] == str(video_id)), None)
     if match is None:
-        raise Http404("This video is no match of this lookup.")
+        raise Http404("This video is not a match of this lookup.")
     spans = [segment_span(segment) for segment in match["segments"]]
     mine, _ = asked_video(lookup)
     context = {

@@ -1,4 +1,4 @@
-"""Getting a model's files into a folder of ours: from a hub id (resumable) or from a local folder."""
+"""Getting a model's files into a folder of the data directory: from a hub id (resumable) or from a local folder."""
 
 from __future__ import annotations
 

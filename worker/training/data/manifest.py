@@ -49,7 +49,7 @@ def read_manifest(path: Path) -> tuple[list[Item], list[Problem]]:
             if not name:
                 raise Fault("id", '"id" is missing: a text that no other line has.')
             if name in first_line:
-                raise Fault("duplicate", f"The id is already that of line {first_line[name]}; every id may stand once.")
+                raise Fault("duplicate", f"The id is already that of line {first_line[name]}; every id can occur only once.")
             first_line[name] = number
             item, minor = line_item(name, values, folder)
             items.append(item)
@@ -101,7 +101,7 @@ def require_trainable(items: Sequence[Item], problems: Sequence[Problem] = (), *
         )
     if len({caption.casefold() for item in items for caption in item.captions}) < 2:
         raise ManifestError(
-            "one_class", "Every caption is the same, so there is nothing to tell apart. Add captions that differ."
+            "one_class", "Every caption is the same, so there is nothing to distinguish. Add captions that differ."
         )
 
 
@@ -130,7 +130,7 @@ def _canonical_lines(items: Iterable[Item]) -> list[str]:
     ordered = sorted(items, key=lambda item: item.id)
     twice = [name for name, count in Counter(item.id for item in ordered).items() if count > 1]
     if twice:
-        raise ValueError(f"{len(twice)} ids stand more than once, the first is {twice[0]!r}")
+        raise ValueError(f"{len(twice)} ids occur more than once, the first is {twice[0]!r}")
     return [_canonical(item) for item in ordered]
 
 

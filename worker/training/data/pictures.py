@@ -33,7 +33,7 @@ def read_picture(path: Path) -> ByteImage:
     except FileNotFoundError as error:
         raise MediaError("missing", f"There is no file {path}.") from error
     except (OSError, ValueError, SyntaxError, EOFError) as error:  # what Pillow's readers raise for damaged files
-        raise MediaError("damaged", f"{path.name} is no picture that can be read ({error}).") from error
+        raise MediaError("damaged", f"{path.name} is not a picture that can be read ({error}).") from error
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -13,7 +13,7 @@ def open_text(path: Path) -> None:
     """Raises ManifestError when ``path`` is no readable UTF-8 (or ASCII) text file by its first bytes."""
     try:
         if path.exists() and not path.is_file():
-            raise ManifestError("unreadable", f"{path} is a folder or no usual file. Name a file.")
+            raise ManifestError("unreadable", f"{path} is a folder or not a regular file. Name a file.")
         with path.open("rb") as file:
             head = file.read(4096)
     except FileNotFoundError as error:
