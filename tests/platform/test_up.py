@@ -167,6 +167,6 @@ def test_a_pgvector_that_is_new_enough_is_accepted() -> None:
 def test_a_database_that_does_not_answer_is_told_without_the_password() -> None:
     from vsearch.processes import startup
 
-    with pytest.raises(startup.CannotStart, match="does not take the connection") as refused:
+    with pytest.raises(startup.CannotStart, match="refused the connection") as refused:
         startup.check_own_database("postgresql://somebody:secret-word@127.0.0.1:1/vsearch")
     assert "secret-word" not in str(refused.value)

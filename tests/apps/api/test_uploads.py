@@ -222,7 +222,7 @@ def test_a_disk_that_fills_up_in_the_middle_leaves_nothing(
     monkeypatch.setattr(uploads, "_copy", full)
     refused = append(uploader, address, 0, CONTENT)
     assert refused.status_code == 507
-    assert "no room" in refused.json()["detail"]
+    assert "not enough space" in refused.json()["detail"]
     assert not Upload.objects.exists()
     assert not list(Path(settings.UPLOAD_DIR).iterdir())
 

@@ -190,7 +190,7 @@ class TestLife:
     def test_retry_without_the_file_says_what_to_do(self, tmp_path: Path) -> None:
         video, _ = upload(tmp_path / "in")
         ingest_failed(video_id=video.id, code="damaged", message="It is damaged.")
-        with pytest.raises(Conflict, match="Upload a repaired copy"):
+        with pytest.raises(Conflict, match="Upload a repaired file"):
             video_retry(video_id=video.id)
 
     def test_a_new_title_is_what_search_finds(self, tmp_path: Path) -> None:
