@@ -81,12 +81,12 @@ def test_a_changed_picture_is_embedded_again(tmp_path: Path) -> None:
 
 def test_broken_media_are_told_and_left_out(tmp_path: Path) -> None:
     items = photos(tmp_path, 3)
-    items[1].frames[0].write_bytes(b"no picture")
+    items[1].frames[0].write_bytes(b"not a picture")
     features, problems = made(items, Colours(), tmp_path / "cache")
     assert features.ids == ["0", "2"]
     assert features.captions == ["picture number 0", "a 0", "picture number 2", "a 2"]
     assert [problem.id for problem in problems] == ["1"]
-    assert "no picture" in problems[0].message
+    assert "not a picture" in problems[0].message
 
 
 def test_what_was_embedded_before_a_stop_is_kept(tmp_path: Path) -> None:
