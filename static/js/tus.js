@@ -225,7 +225,7 @@ export class Upload {
       xhr.onload = () => {
         clearTimeout(timer);
         if (xhr.status >= 200 && xhr.status < 300) resolve(xhr);
-        // Another offset, another request still writing, or a server that restarts: ask where it stands and go on.
+        // Another offset, another request still writing, or a server that restarts: ask for its offset and continue.
         else if ([409, 423].includes(xhr.status) && method !== "POST") reject(new Lost());
         else if ([500, 502, 503, 504].includes(xhr.status)) reject(new Lost());
         else reject(refusal(xhr));
