@@ -63,9 +63,9 @@ class ModelVersionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             model_version_promotable(version=version)
             if model_version_lacks_videos(version=version):
                 enqueue(kind=MODEL_INSTALL, subject_id=version.id, title=version.name)
-                said = f"{version} is indexed with the videos that it does not know yet, then it serves. See the jobs."
+                said = f"{version} first indexes the videos added since, then becomes active. See the jobs."
             else:
-                said = f"{model_version_promote(version_id=version.id)} serves from now on."
+                said = f"{model_version_promote(version_id=version.id)} is active from now on."
         except VSearchError as error:
             self.message_user(request, error.message, level="error")
             return

@@ -1,7 +1,7 @@
 """Resumable uploads (the core of tus 1.0 with creation, termination and expiration).
 
 The file in UPLOAD_DIR is the truth: the offset is its size, so after a broken connection or a killed server the
-client goes on where the bytes end. What a whole file becomes is decided by the caller of ``upload_finish``.
+client continues where the bytes end. What a whole file becomes is decided by the caller of ``upload_finish``.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ WEIGHTS = Path(__file__).resolve().parents[2] / "models" / "transition" / "trans
 
 
 class TransitionNet(nn.Module):
-    """Two frames' descriptors (B, D), (B, D) -> (B, 2) logits: goes on, changes."""
+    """Two frames' descriptors (B, D), (B, D) -> (B, 2) logits: same source, other source."""
 
     def __init__(self, dim: int, widths: tuple[int, ...] = WIDTHS) -> None:
         super().__init__()

@@ -40,7 +40,7 @@ log = logging.getLogger("transition")
 SET = 4  # videos edited alike
 PAN = 4  # frames at most of a camera that moves over one picture
 SAME_SHOT = 0.6  # correlation of two frames' thumbnails from which they go on; nearly all pairs above it do
-CHANGES = 2  # pairs that change for every one that goes on
+CHANGES = 2  # pairs that change for every one that stays the same
 OTHER_EDIT = 0.25  # share of changes between videos of two sets
 BATCH = 256
 RATE = 1e-3
@@ -58,7 +58,7 @@ class Frames:
     video: np.ndarray  # (N,)
     edit: np.ndarray  # (N,) number of the set that was edited alike
     single: np.ndarray  # (N,) bool: a picture, no video
-    follows: np.ndarray  # (N,) bool: goes on from the row before
+    follows: np.ndarray  # (N,) bool: continues the row before
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ def cosine_threshold(vectors: np.ndarray, pairs: Pairs) -> float:
     apart = cosine_distance(vectors, pairs)
     order = np.argsort(apart)
     changes = pairs.changes[order]
-    # everything up to a place goes on, everything after it changes
+    # everything up to a place stays the same, everything after it changes
     right = np.cumsum(~changes) / max((~changes).sum(), 1) + 1 - np.cumsum(changes) / max(changes.sum(), 1)
     return float(apart[order[int(right.argmax())]]) + 1e-6
 
@@ -178,7 +178,7 @@ def train(vectors: np.ndarray, pairs: Pairs, out: Path, *, steps: int, seed: int
         torch.manual_seed(int(rng.integers(2**31)))  # the noise of a step is the same after a resume
         picked = torch.from_numpy(rng.integers(0, len(truth), BATCH))
         ends = (data[before[picked]], data[after[picked]])
-        if rng.random() < 0.5:  # a video played backwards goes on as well
+        if rng.random() < 0.5:  # a video played backwards stays the same as well
             ends = ends[::-1]
         ends = blurred(ends[0], ends[1])
         loss = F.cross_entropy(net(*ends), truth[picked], weight, label_smoothing=0.02)
