@@ -59,16 +59,16 @@ class Decoding:
         configure_decoder(video, limits)
 
     def packets_of_video(self) -> Iterator[Packet[Any]]:
-        """Also follows the other tracks where only the file as a whole promises a length."""
+        """Also follows sound and subtitles where only the file as a whole promises a length."""
         follow = not video_promise(self.video)
-        streams = tuple(self.container.streams) if follow else (self.video,)
-        ticks = {s.index: float(s.time_base) if s.time_base else 0.0 for s in streams}
+        streams = self.container.streams
+        others = (*streams.audio, *streams.subtitles) if follow else ()
         try:
-            for packet in self.container.demux(*streams):
+            for packet in self.container.demux(self.video, *others):
                 if follow and packet.pts is not None:
-                    end = (packet.pts + (packet.duration or 0)) * ticks[packet.stream_index]
-                    self.data_end = max(self.data_end, end)
-                if packet.stream_index == self.video.index:
+                    end = (packet.pts + (packet.duration or 0)) * packet.time_base
+                    self.data_end = max(self.data_end, float(end))
+                if packet.stream is self.video:  # the empty packets at the end all have the stream_index 0
                     yield packet
         except av.error.InvalidDataError as error:
             self.read_error = str(error)  # how much was read until here decides what it means
