@@ -88,7 +88,13 @@ class GroupSerializer(serializers.ModelSerializer[DuplicateGroup]):
 
     def get_members(self, group: DuplicateGroup) -> list[dict[str, Any]]:
         return [
-            {"id": str(video.id), "title": video.title, "path": video.path, "duration": video.duration_seconds}
+            {
+                "id": str(video.id),
+                "title": video.title,
+                "path": video.path,
+                "duration": video.duration_seconds,
+                "missing_since": video.missing_since,
+            }
             for video in sorted(group.members.all(), key=lambda v: str(v.id))
         ]
 
@@ -124,7 +130,8 @@ class GroupView(APIView):
     @extend_schema(operation_id="duplicate_groups_read", responses=GroupSerializer)
     def get(self, request: Request, group_id: UUID) -> Response:
         group = group_get(group_id=group_id)
-        return Response({**GroupSerializer(group).data, **_evidence(group_evidence(group))})
+        evidence = _evidence(group_evidence(group))  # first: it looks for the files
+        return Response({**GroupSerializer(group).data, **evidence})
 
 
 class GroupResolveView(APIView):

@@ -59,7 +59,8 @@ class VideoSerializer(serializers.ModelSerializer[Video]):
         fields: tuple[str, ...] = (
             "id", "title", "description", "tags", "state", "failure_code", "failure", "original_name", "source", "path",
             "sha256", "size_bytes", "duration", "container", "video_codec", "audio_codec", "width", "height",
-            "frames_per_second", "bit_rate", "created_at", "ready_at", "page_url", "poster_url", "stream_url",
+            "frames_per_second", "bit_rate", "created_at", "ready_at", "missing_since", "page_url", "poster_url",
+            "stream_url",
         )  # fmt: skip
         read_only_fields = fields
 

@@ -18,6 +18,7 @@ from django.db import transaction
 from apps.core.exceptions import VSearchError
 from apps.videos.editing import tags_clean
 from apps.videos.models import ImportedFile, Tag, Video
+from apps.videos.paths import path_text
 from apps.videos.registration import video_register
 from apps.videos.storage import VIDEO_EXTENSIONS, file_sha256
 
@@ -183,9 +184,9 @@ def _known(video: Video, path: Path, tags: list[str]) -> Imported:
     if tags:
         Tag.objects.bulk_create([Tag(name=name) for name in tags], ignore_conflicts=True)
         video.tags.add(*Tag.objects.filter(name__in=tags))
-    if video.path == str(path):
+    if video.path == path_text(path):
         return Imported(path, Outcome.KNOWN, _state_note(video), video)
-    if video.path and Path(video.path).is_file():
+    if video.path and video.file.is_file():
         return Imported(path, Outcome.COPY, f"as {video.path}", video)
     if video.state == Video.State.FAILED and video.source == Video.Source.UPLOAD:
         return Imported(path, Outcome.KNOWN, _state_note(video), video)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 from uuid import UUID
 
 from apps.core.exceptions import Conflict
@@ -15,7 +14,7 @@ from apps.videos.storage import is_managed
 # With these the file is not at fault. With any other code a retry of the same bytes cannot succeed, so an upload is
 # not kept.
 TRANSIENT_FAILURES = frozenset(
-    "internal worker_died no_space timed_out cancelled model tool_failed missing out_of_memory".split()
+    "internal worker_died no_space timed_out cancelled model tool_failed missing replaced out_of_memory".split()
 )
 CANCELLED = "It was cancelled before it was indexed. Press Retry to index it after all."
 
@@ -34,11 +33,11 @@ def video_drop_derived(*, video: Video, keep_original: bool) -> None:
     """Remove the video's folder; with ``keep_original`` the uploaded file in it stays. Imported files are not ours."""
     if not video.folder.exists():
         return
-    if not (is_managed(video.path) and keep_original):
+    if not (is_managed(video.file) and keep_original):
         shutil.rmtree(video.folder, ignore_errors=True)
         return
     for entry in video.folder.iterdir():
-        if entry == Path(video.path):
+        if entry == video.file:
             continue
         if entry.is_dir():
             shutil.rmtree(entry, ignore_errors=True)
@@ -60,9 +59,9 @@ def ingest_retried(video_id: UUID) -> None:
 
 def file_check(video: Video) -> None:
     """Conflict unless its file is there."""
-    if video.path and Path(video.path).is_file():
+    if video.path and video.file.is_file():
         return
-    if video.source == Video.Source.UPLOAD or is_managed(video.path):
+    if video.source == Video.Source.UPLOAD or is_managed(video.file):
         raise Conflict("The file was deleted because it cannot be read. Upload a repaired file instead.")
     raise Conflict(f"The file is no longer at {video.path or 'its old place'}. Put it back or import it again.")
 

@@ -8,6 +8,8 @@ from django.contrib.postgres.search import SearchVector, SearchVectorField
 from django.db import models
 
 from apps.core.models import BaseModel
+from apps.videos.identity import Identity
+from apps.videos.paths import path_from
 
 
 class Tag(models.Model):
@@ -38,7 +40,8 @@ class Video(BaseModel):
     description = models.TextField(blank=True)
     original_name = models.CharField(max_length=300)
     source = models.CharField(max_length=16, choices=Source)
-    # An imported file stays where it is; an uploaded one is in MEDIA_DIR/<id>/ under a generated name.
+    # An imported file stays where it is; an uploaded one is in MEDIA_DIR/<id>/ under a generated name. As text of
+    # apps.videos.paths; ``file`` is the path to open. "": other content has its place, and no copy is known.
     path = models.TextField()
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
     tags = models.ManyToManyField(Tag, blank=True, related_name="videos")
@@ -46,7 +49,11 @@ class Video(BaseModel):
     failure_code = models.CharField(max_length=64, blank=True)
     failure = models.TextField(blank=True)
 
+    # The identity of the file when it was last known to have this content (apps.videos.identity).
     size_bytes = models.BigIntegerField(default=0)
+    modified_ns = models.BigIntegerField(null=True, blank=True)
+    file_id = models.CharField(max_length=64, blank=True, default="", db_default="")
+    missing_since = models.DateTimeField(null=True, blank=True, db_index=True)  # see apps.videos.presence
     duration_seconds = models.FloatField(null=True, blank=True, db_index=True)
     container = models.CharField(max_length=64, blank=True)
     video_codec = models.CharField(max_length=32, blank=True)
@@ -74,8 +81,17 @@ class Video(BaseModel):
         return Path(settings.MEDIA_DIR) / str(self.id)
 
     @property
+    def file(self) -> Path:
+        return path_from(self.path)
+
+    @property
+    def identity(self) -> Identity | None:
+        """None in rows that were written before it was stored."""
+        return None if self.modified_ns is None else Identity(self.size_bytes, self.modified_ns, self.file_id)
+
+    @property
     def playable_path(self) -> Path:
-        return self.folder / "proxy.mp4" if self.has_proxy else Path(self.path)
+        return self.folder / "proxy.mp4" if self.has_proxy else self.file
 
 
 class Shot(models.Model):
@@ -145,6 +161,7 @@ class ImportedFile(models.Model):
     path = models.TextField(unique=True)
     size_bytes = models.BigIntegerField()
     modified_ns = models.BigIntegerField()
+    file_id = models.CharField(max_length=64, blank=True, default="", db_default="")
     sha256 = models.CharField(max_length=64, db_index=True)
     seen_at = models.DateTimeField(auto_now=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path, PurePath
 from uuid import UUID, uuid4
 
@@ -12,9 +13,12 @@ from django.db import IntegrityError, transaction
 from apps.core.exceptions import InvalidInput
 from apps.core.jobs import enqueue
 from apps.videos.editing import TITLE_LENGTH, tags_add, tags_clean, text_segments_write
+from apps.videos.identity import identity_from
 from apps.videos.ingest import ingest_again
 from apps.videos.job_kinds import INGEST
 from apps.videos.models import Video
+from apps.videos.paths import path_text, readable_name
+from apps.videos.presence import WHOLE, Place, file_place
 from apps.videos.storage import file_sha256, folder_remove, move_into, original_path
 
 
@@ -36,6 +40,7 @@ def video_register(
     """
     path = Path(path)
     sha256 = sha256 or file_sha256(path)
+    original_name = readable_name(PurePath(original_name).name)
     names = tags_clean(tags)
     video_id = uuid4()
     try:
@@ -44,18 +49,19 @@ def video_register(
                 id=video_id,
                 sha256=sha256,
                 title=title_from(title, original_name),
-                original_name=PurePath(original_name).name[:300],
+                original_name=original_name[:300],
                 source=source,
-                path=str(original_path(video_id, original_name) if source == Video.Source.UPLOAD else path),
+                path=path_text(original_path(video_id, original_name) if source == Video.Source.UPLOAD else path),
                 owner=owner,
-                size_bytes=path.stat().st_size,
+                **asdict(identity_from(path.stat())),
             )
             text_segments_write(video)
             tags_add(video, names)
             enqueue(kind=INGEST, subject_id=video.id, title=video.title)
             if source == Video.Source.UPLOAD:
                 # Before the commit: whoever sees the row finds the file.
-                move_into(path, Path(video.path))
+                move_into(path, video.file)
+                _path_set(video, video.file, source)
         return video, True
     except FileNotFoundError as error:
         folder_remove(video_id)
@@ -82,7 +88,7 @@ def _take_back(video_id: UUID, path: Path, original_name: str) -> None:
 @transaction.atomic
 def _join_existing(video_id: UUID, path: Path, original_name: str, source: str, tags: list[str]) -> Video:
     video = Video.objects.select_for_update().get(id=video_id)
-    stored = bool(video.path) and Path(video.path).is_file()
+    stored = file_place(video, read_up_to=WHOLE)[0] == Place.HERE
     if source == Video.Source.UPLOAD:
         if stored:
             path.unlink(missing_ok=True)
@@ -99,8 +105,10 @@ def _join_existing(video_id: UUID, path: Path, original_name: str, source: str, 
 
 
 def _path_set(video: Video, path: Path, source: str) -> None:
-    video.path, video.source = str(path), source
-    video.save(update_fields=["path", "source", "updated_at"])
+    found = identity_from(path.stat())
+    video.path, video.source, video.missing_since = path_text(path), source, None
+    video.size_bytes, video.modified_ns, video.file_id = found.size_bytes, found.modified_ns, found.file_id
+    video.save(update_fields=["path", "source", "missing_since", "size_bytes", "modified_ns", "file_id", "updated_at"])
 
 
 def title_from(title: str | None, original_name: str) -> str:

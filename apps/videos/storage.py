@@ -18,6 +18,7 @@ from django.conf import settings
 
 from apps.core.exceptions import InvalidInput
 from apps.videos.exceptions import NoSpace, WrongType
+from apps.videos.paths import path_text
 
 # What browsers should be told; the keys are all extensions that vsearch takes. Never the client's word.
 CONTENT_TYPES = {
@@ -100,7 +101,7 @@ def file_sha256(path: Path, *, progress: Callable[[int], None] | None = None) ->
                 if progress is not None:
                     progress(done)
     except OSError as error:
-        raise InvalidInput(f"{path} cannot be read: {error.strerror}.", field="path") from error
+        raise InvalidInput(f"{path_text(path)} cannot be read: {error.strerror}.", field="path") from error
     return digest.hexdigest()
 
 

@@ -24,6 +24,7 @@ from apps.accounts.people import signed_in
 from apps.accounts.permissions import may_look
 from apps.core.exceptions import NotFound
 from apps.videos.models import Video
+from apps.videos.presence import Place, video_check
 from apps.videos.ranges import NotSatisfiable, requested_span
 from apps.videos.selectors import video_get
 from apps.videos.storage import CONTENT_TYPES
@@ -43,13 +44,10 @@ def stream(request: HttpRequest, video_id: UUID) -> HttpResponseBase:
     except NotFound as error:
         return _missing(error.message)
     path = video.playable_path
-    missing = (
-        "The file of this video was moved or removed from the server, so it cannot be played. "
-        "Put it back where it was, or import its new folder."
-    )
-    if not video.path and not video.has_proxy:
-        return _missing(missing)
-    return send_file(request, path, _content_type(path), missing=missing)
+    place = Place.HERE if video.has_proxy else video_check(video)
+    if place != Place.HERE:
+        return _missing(place.words)
+    return send_file(request, path, _content_type(path), missing=Place.MISSING.words)
 
 
 @require_safe

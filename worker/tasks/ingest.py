@@ -19,6 +19,7 @@ from apps.embeddings.vector_index import PgVectorIndex
 from apps.videos.ingest import video_mark_probed, video_mark_ready, video_store_index
 from apps.videos.job_kinds import INGEST, PROXY
 from apps.videos.models import Video
+from apps.videos.presence import WHOLE, Place, video_check
 from worker.embedders.base import Embedder, EmbedderError
 from worker.embedders.copies.descriptor import CopyDescriptor
 from worker.indexing.video import Indexed, index_video
@@ -42,7 +43,7 @@ def _index(job: RunningJob, video: Video, semantic: Embedder, copy: CopyDescript
         video_mark_probed(video_id=video.id, facts=asdict(facts), needs_proxy=needs_proxy(facts))
 
     result = index_video(
-        video.path,
+        video.file,
         semantic=semantic,
         copy=copy,
         folder=video.folder,
@@ -51,8 +52,17 @@ def _index(job: RunningJob, video: Video, semantic: Embedder, copy: CopyDescript
         cancelled=job.stopped,
     )
     job.progress("reading subtitles", DECODE_SHARE)
-    result.cues = extract_subtitles(video.path, result.facts, cancelled=job.stopped)
+    result.cues = extract_subtitles(video.file, result.facts, cancelled=job.stopped)
     return result
+
+
+def _file_check(video: Video) -> None:
+    """Fail unless the file still has the content that the video is known by: what is indexed must be what it shows."""
+    place = video_check(video, read_up_to=WHOLE)
+    if place == Place.REPLACED:
+        raise JobFailed("replaced", "The file was replaced by another one before it was indexed. Import it again.")
+    if place != Place.HERE:
+        raise JobFailed("missing", place.words)
 
 
 def _write(job: RunningJob, video: Video, semantic: ModelVersion, copy: ModelVersion, result: Indexed) -> None:
@@ -86,6 +96,7 @@ def ingest(job: RunningJob) -> None:
     semantic, copy = model_version_serving("semantic"), model_version_serving("copy")
     if semantic is None or copy is None:
         raise JobFailed("model", "No model is ready yet. Run `manage.py prepare`, then retry this video.")
+    _file_check(video)
     job.progress("probing", 0.0)
     try:
         result = _index(job, video, semantic_embedder(semantic), copy_embedder(copy))
@@ -95,4 +106,6 @@ def ingest(job: RunningJob) -> None:
     except EmbedderError as error:
         raise JobFailed("model", str(error)) from error
     job.progress("writing", 0.98)
+    video.refresh_from_db()
+    _file_check(video)
     _write(job, video, semantic, copy, result)

@@ -14,6 +14,7 @@ from django.db import transaction
 from apps.embeddings.models import ModelVersion
 from apps.embeddings.vector_index import PgVectorIndex
 from apps.videos.models import Video
+from apps.videos.presence import Place, video_check
 from worker.media.errors import MediaError
 from worker.tasks.running import JobContinues, RunningJob
 
@@ -71,8 +72,10 @@ def _index_one(job: RunningJob, version: ModelVersion, video: Video) -> None:
     index = PgVectorIndex()
     semantic = version.role == ModelVersion.Role.SEMANTIC
     try:
+        if video_check(video) != Place.HERE:  # other content must not be indexed as this video
+            raise MediaError("missing")
         result = index_video(
-            video.path,
+            video.file,
             semantic=semantic_embedder(version) if semantic else None,
             copy=None if semantic else copy_embedder(version),
             folder=None,

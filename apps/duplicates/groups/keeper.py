@@ -1,7 +1,8 @@
 """Which copy of a duplicate group to keep, with the reasons for people. Pure; a suggestion, never a decision.
 
-Criteria in order: a protected folder, resolution, picture quality (bit rate weighed by codec), completeness, audio,
-age. What lies in a protected folder is always kept, so it comes before everything else.
+Criteria in order: its file is there, a protected folder, resolution, picture quality (bit rate weighed by codec),
+completeness, audio, age. What lies in a protected folder is always kept, so it comes before the qualities; a copy
+whose file is missing is never proposed.
 A later criterion speaks only where all earlier ones leave copies about equal.
 """
 
@@ -38,6 +39,7 @@ class MemberFacts(Generic[Id]):
     audio_codec: str = ""
     added_at: datetime | None = None  # all with a time zone or all without
     protected_folder: str = ""  # the one that it lies in
+    missing: bool = False  # its file is not there
 
 
 def protected_folder(path: str, folders: Sequence[str]) -> str:
@@ -54,8 +56,8 @@ def quality(facts: MemberFacts[Any]) -> float:
     return facts.bit_rate / CODEC_COST.get(facts.video_codec.lower(), UNKNOWN_CODEC_COST)
 
 
-def propose_keeper(members: Sequence[MemberFacts[Id]]) -> tuple[Id, list[str]]:
-    """The id of the copy to keep and the reasons, the deciding one first.
+def propose_keeper(members: Sequence[MemberFacts[Id]]) -> tuple[Id | None, list[str]]:
+    """The id of the copy to keep and the reasons, the deciding one first; None when the files of all are missing.
 
     With nothing to choose between copies the first in order of id as text is kept, and the reason says so.
     """
@@ -63,6 +65,8 @@ def propose_keeper(members: Sequence[MemberFacts[Id]]) -> tuple[Id, list[str]]:
         raise ValueError("a group without videos has no copy to keep")
     if len({m.id for m in members}) != len(members):
         raise ValueError("a video is listed twice in one group")
+    if all(m.missing for m in members):
+        return None, ["the files of all copies are missing, so none is suggested"]
     left = sorted(members, key=lambda m: str(m.id))
     if len(left) == 1:
         return left[0].id, ["it is the only copy"]
@@ -131,6 +135,9 @@ class _Criterion:
 
 
 _CRITERIA = (  # in order of importance
+    _Criterion(
+        lambda m: float(not m.missing), 0.0, lambda keep, other: "its file is there, and that of another copy is not"
+    ),
     _Criterion(
         lambda m: float(bool(m.protected_folder)),
         0.0,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
@@ -43,7 +43,7 @@ def rows_write(wanted: Sequence[Wanted], contents: Mapping[UUID, str]) -> None:
     assigned = _assign(wanted, rows, members)
     DuplicateGroup.objects.filter(id__in=set(rows) - set(assigned)).delete()
 
-    facts = _facts({video_id for group in wanted for video_id in group.members})
+    facts = member_facts(Video.objects.filter(id__in={video_id for group in wanted for video_id in group.members}))
     ids = {sha256: video_id for video_id, sha256 in contents.items()}
     new, changed = [], []
     for group_id, group in assigned.items():
@@ -100,7 +100,8 @@ def _assign(
     return assigned
 
 
-def _facts(video_ids: Members | set[UUID]) -> dict[UUID, MemberFacts[UUID]]:
+def member_facts(videos: Iterable[Video]) -> dict[UUID, MemberFacts[UUID]]:
+    """As far as the rows know: no file is looked at."""
     return {
         video.id: MemberFacts(
             id=video.id,
@@ -112,8 +113,9 @@ def _facts(video_ids: Members | set[UUID]) -> dict[UUID, MemberFacts[UUID]]:
             audio_codec=video.audio_codec,
             added_at=video.created_at,
             protected_folder=protected_folder(video.path, settings.PROTECTED_FOLDERS),
+            missing=video.missing_since is not None,
         )
-        for video in Video.objects.filter(id__in=video_ids)
+        for video in videos
     }
 
 
@@ -127,11 +129,12 @@ def _fill(row: DuplicateGroup, group: Wanted, facts: Mapping[UUID, MemberFacts[U
     row.weakest_match_id = group.weakest.id if group.weakest else None
     if group.kind == DuplicateGroup.Kind.SHARED_ASSET:
         row.proposed_keeper_id, row.keeper_reasons = None, []  # episodes with one intro: nothing to choose between
-    elif is_open and chosen:
+    elif is_open and chosen and not facts[chosen].missing:
         row.proposed_keeper_id, row.keeper_reasons = chosen, [CHOSEN_BEFORE]
     else:
-        proposed, row.keeper_reasons = propose_keeper([facts[member] for member in sorted(group.members)])
-        row.proposed_keeper_id = proposed
+        copies = [facts[member] for member in sorted(group.members)]
+        proposed = propose_keeper(copies)
+        row.proposed_keeper_id, row.keeper_reasons = proposed
     row.keeper_id = None if is_open else chosen
     row.reviewer_id = decision.reviewer_id if decision and not is_open else None
     row.reviewed_at = decision.decided_at if decision and not is_open else None

@@ -20,6 +20,7 @@ from apps.duplicates.groups.rebuild import KIND_OF, groups_rebuild
 from apps.duplicates.groups.verdicts import Pair, content_pair, content_pairs
 from apps.duplicates.models import DuplicateGroup, Relation, ReviewDecision, VideoMatch
 from apps.videos.models import Video
+from apps.videos.presence import LOST, Place, videos_check
 
 Verdict = ReviewDecision.Verdict
 NOTHING_DELETED = "No file is deleted: the other copies are only marked as spare."
@@ -47,8 +48,11 @@ def group_confirm(
 ) -> Reviewed:
     """All members belong together; with ``keeper_id`` that one is kept and the others are spare, else all are kept.
 
-    ``seen``: the members that the reviewer had before their eyes. Raises Conflict when the group has others now.
+    ``seen``: the members that the reviewer had before their eyes. Raises Conflict when the group has others now, and
+    when the file of the copy to keep is not there.
     """
+    if keeper_id is not None:
+        _file_check(group_id, keeper_id)
     with transaction.atomic():
         group, contents = _group(group_id, seen)
         if keeper_id is not None and group.kind == DuplicateGroup.Kind.SHARED_ASSET:
@@ -60,6 +64,15 @@ def group_confirm(
         keeper = contents[keeper_id] if keeper_id else ""
         pairs = _pairs_of(group, contents)
         return _append([_row(pair, group.kind, Verdict.DUPLICATES, note, keeper) for pair in pairs], reviewer)
+
+
+def _file_check(group_id: UUID, keeper_id: UUID) -> None:
+    """Keeping a file that is not there would leave the others to be deleted. While the folders of all copies are away,
+    as when a share is not connected, the choice is free."""
+    places = videos_check(Video.objects.filter(duplicate_groups__id=group_id))
+    place = places.get(keeper_id, Place.HERE)
+    if place in LOST or (place == Place.AWAY and Place.HERE in places.values()):
+        raise Conflict(f"This copy cannot be the one to keep. {place.words} Or choose another copy.")
 
 
 def group_dismiss(

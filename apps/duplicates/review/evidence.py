@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
 from uuid import UUID
 
@@ -12,8 +12,9 @@ from django.urls import reverse
 
 from apps.core.timespan import timecode
 from apps.duplicates.groups.asset_queries import asset_pairs
-from apps.duplicates.groups.keeper import protected_folder
+from apps.duplicates.groups.keeper import propose_keeper, protected_folder
 from apps.duplicates.groups.matches import swap_relation
+from apps.duplicates.groups.rows import member_facts
 from apps.duplicates.groups.verdicts import content_pair, verdicts_latest
 from apps.duplicates.models import DuplicateGroup, MatchedSegment, Relation, ReviewDecision, VideoMatch
 from apps.duplicates.pictures.spans import Span, alignment_json, play_url
@@ -21,6 +22,7 @@ from apps.duplicates.pictures.timeline import Timeline, timeline
 from apps.duplicates.wording import look_words, pair_words, span_words
 from apps.embeddings.models import ModelVersion
 from apps.videos.models import Video
+from apps.videos.presence import LOST, Place, videos_check
 from apps.videos.storage import readable
 
 MAX_PAIRS = 60  # shown of a very large group, weakest first
@@ -46,6 +48,11 @@ class Member:
     is_keeper: bool
     is_spare: bool
     is_protected: bool = False  # lies in a protected folder: always kept
+    place: Place = Place.HERE  # of its file
+
+    @property
+    def is_lost(self) -> bool:
+        return self.place in LOST
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +91,13 @@ class Evidence:
 
 
 def group_evidence(group: DuplicateGroup) -> Evidence:
-    """Costs five queries whatever the size of the group; of a shared asset four more, which read all matches."""
-    videos = sorted(group.members.all(), key=lambda v: (v.id != group.proposed_keeper_id, v.created_at, str(v.id)))
-    members = _members(group, videos)
+    """Costs five queries whatever the size of the group; of a shared asset four more, which read all matches. Looks for
+    the file of each member: the proposal in ``group`` is one whose file is there now, if any is."""
+    videos = list(group.members.all())
+    places = videos_check(videos)
+    _propose_what_is_there(group, videos, places)
+    videos.sort(key=lambda v: (v.id != group.proposed_keeper_id, v.created_at, str(v.id)))
+    members = _members(group, videos, places)
     contents = [video.sha256 for video in videos]
     matches = _matches([video.id for video in videos])
     verdicts = verdicts_latest(sha256s=contents)
@@ -112,7 +123,22 @@ def group_evidence(group: DuplicateGroup) -> Evidence:
     )
 
 
-def _members(group: DuplicateGroup, videos: Sequence[Video]) -> tuple[Member, ...]:
+def _propose_what_is_there(group: DuplicateGroup, videos: Sequence[Video], places: Mapping[UUID, Place]) -> None:
+    """In memory only: the rows change when a file is known to be missing, not while its folder is away."""
+    here = Place.HERE in places.values()
+    lost = {video_id for video_id, place in places.items() if place in LOST or (here and place == Place.AWAY)}
+    settled = group.proposed_keeper_id is not None and group.proposed_keeper_id not in lost
+    if settled or group.kind == DuplicateGroup.Kind.SHARED_ASSET:
+        return
+    facts = [replace(known, missing=known.id in lost) for known in member_facts(videos).values()]
+    proposed = propose_keeper(facts)
+    chosen, group.keeper_reasons = proposed
+    group.proposed_keeper = next((video for video in videos if video.id == chosen), None)
+
+
+def _members(group: DuplicateGroup, videos: Sequence[Video], places: Mapping[UUID, Place]) -> tuple[Member, ...]:
+    # While the copy to keep is not there, none of the others is spare.
+    spare = group.keeper_id is not None and places.get(group.keeper_id) == Place.HERE
     return tuple(
         Member(
             letter=letter_of(number),
@@ -122,8 +148,9 @@ def _members(group: DuplicateGroup, videos: Sequence[Video]) -> tuple[Member, ..
             facts=_facts(video, videos),
             is_proposed=video.id == group.proposed_keeper_id,
             is_keeper=video.id == group.keeper_id,
-            is_spare=group.keeper_id is not None and video.id != group.keeper_id and not protected(video),
+            is_spare=spare and video.id != group.keeper_id and not protected(video),
             is_protected=protected(video),
+            place=places[video.id],
         )
         for number, video in enumerate(videos)
     )

@@ -19,6 +19,7 @@ from apps.videos.editing import video_delete
 from apps.videos.ingest import video_cancel, video_retry
 from apps.videos.job_kinds import INGEST, PROXY
 from apps.videos.models import Video
+from apps.videos.presence import LOST, video_check
 from apps.videos.selectors import may_edit, video_get
 from apps.videos.subtitles import subtitle_cues
 
@@ -36,13 +37,15 @@ def video_page(request: HttpRequest, video_id: UUID) -> HttpResponse:
     video = _video_or_404(video_id)
     if request.method == "POST":
         return _act(request, video)
+    place = video_check(video)
     cues = subtitle_cues(video.id, limit=CUES_SHOWN)
     context = {
         **_progress(video),
         "may_edit": may_edit(signed_in(request), video),
         "start": start_seconds(request.GET.get("t", "")),
         "q": request.GET.get("q", "")[:QUERY_SHOWN],
-        "playable": bool(video.has_proxy or (video.path and not video.needs_proxy)) and video.state in PLAYABLE,
+        "playable": bool(video.has_proxy or not (video.needs_proxy or place in LOST)) and video.state in PLAYABLE,
+        "not_there": "" if video.state == Video.State.FAILED else place.words,
         "shots": list(video.shots.all()[:SHOTS_SHOWN]),
         "cues": cues,
         "language": next((cue.language for cue in cues if cue.language), ""),

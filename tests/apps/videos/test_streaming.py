@@ -30,6 +30,12 @@ def body(response: object) -> bytes:
     return response.getvalue()  # type: ignore[attr-defined, no-any-return]
 
 
+def give(video: Video, content: bytes) -> None:
+    """The video has this content from now on."""
+    Path(video.path).write_bytes(content)
+    Video.objects.filter(id=video.id).update(size_bytes=len(content), modified_ns=None)
+
+
 def open_files() -> set[str]:
     """Every file that this process holds open."""
     links = (Path("/proc/self/fd") / name for name in os.listdir("/proc/self/fd"))
@@ -89,9 +95,43 @@ def test_an_unchanged_file_is_304_and_a_changed_one_has_another_etag(viewer: Cli
     address = f"/videos/{video.id}/stream"
     etag = viewer.get(address)["ETag"]
     assert viewer.get(address, headers={"If-None-Match": etag}).status_code == 304
-    Path(video.path).write_bytes(b"changed")
+    os.utime(video.path, (1, 1))
     response = viewer.get(address, headers={"If-None-Match": etag})
-    assert (response.status_code, body(response)) == (200, b"changed")
+    assert (response.status_code, body(response)) == (200, CONTENT)
+    assert response["ETag"] != etag
+
+
+def test_other_content_in_the_place_of_the_file_is_not_played_and_marks_the_video(viewer: Client, video: Video) -> None:
+    for content in (b"changed", bytes(len(CONTENT))):  # of another size, and of the same
+        Path(video.path).write_bytes(content)
+        response = viewer.get(f"/videos/{video.id}/stream")
+        assert response.status_code == 404 and "another file has its place" in body(response).decode()
+        video.refresh_from_db()
+        assert video.missing_since is not None
+        Path(video.path).write_bytes(CONTENT)
+        Video.objects.update(missing_since=None)
+
+
+def test_a_file_that_is_back_plays_again_and_is_missing_no_longer(viewer: Client, video: Video) -> None:
+    away = Path(video.path).with_name("elsewhere")
+    put_aside = Path(video.path).rename(away)
+    put_aside.with_name("beside.mp4").write_bytes(b"x")
+    page = viewer.get(f"/videos/{video.id}").content.decode()
+    assert "The file of this video is missing" in page
+    video.refresh_from_db()
+    assert video.missing_since is not None
+    away.rename(video.path)
+    assert viewer.get(f"/videos/{video.id}/stream").status_code == 200
+    video.refresh_from_db()
+    assert video.missing_since is None
+
+
+def test_a_folder_that_cannot_be_reached_marks_nothing(viewer: Client, video: Video) -> None:
+    Path(video.path).parent.rename(Path(video.path).parent.with_name("unmounted"))
+    response = viewer.get(f"/videos/{video.id}/stream")
+    assert response.status_code == 404 and "cannot be reached" in body(response).decode()
+    video.refresh_from_db()
+    assert video.missing_since is None
 
 
 def test_head_sends_the_headers_and_no_body(viewer: Client, video: Video) -> None:
@@ -101,13 +141,13 @@ def test_head_sends_the_headers_and_no_body(viewer: Client, video: Video) -> Non
 
 def test_an_empty_file_is_sent_empty(viewer: Client, tmp_path: Path) -> None:
     video = imported(tmp_path)
-    Path(video.path).write_bytes(b"")
+    give(video, b"")
     response = viewer.get(f"/videos/{video.id}/stream")
     assert (response.status_code, body(response)) == (200, b"")
 
 
 def test_a_large_file_is_read_in_blocks_and_closed_when_the_client_goes_away(viewer: Client, video: Video) -> None:
-    Path(video.path).write_bytes(b"x" * (BLOCK_BYTES * 2 + 5))
+    give(video, b"x" * (BLOCK_BYTES * 2 + 5))
     response = viewer.get(f"/videos/{video.id}/stream")
     blocks = iter(response.streaming_content)
     assert len(next(blocks)) == BLOCK_BYTES

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -89,8 +90,8 @@ def test_bad_files_fail_with_a_reason_and_leave_nothing(
 ) -> None:
     path = tmp_path / name
     path.write_bytes(content)
-    video = Video.objects.create(sha256=name, title=name, original_name=name, path=str(path), source="import")
-    job = Job.objects.create(kind="ingest", subject_id=video.id)
+    video = register(path)
+    job = job_of(video)
     ingest(str(job.id))
     video.refresh_from_db()
     job.refresh_from_db()
@@ -98,6 +99,53 @@ def test_bad_files_fail_with_a_reason_and_leave_nothing(
     assert job.state == "failed" and job.error == video.failure
     assert not video.folder.exists() and path.exists()
     assert not ClipEmbedding.objects.filter(video=video).exists()
+
+
+def test_a_file_that_was_replaced_while_it_waited_is_not_indexed(clip: Path, versions: Versions) -> None:  # noqa: F811
+    video = register(clip)
+    make_clip(clip, scenes=[Scene("testsrc2", 9)], seconds=3)
+    ingest(str(job_of(video).id))
+    video.refresh_from_db()
+    assert (video.state, video.failure_code) == (Video.State.FAILED, "replaced")
+    assert "replaced by another" in video.failure and video.missing_since is not None
+    assert not ClipEmbedding.objects.filter(video=video).exists()
+
+
+def test_a_file_that_is_replaced_while_it_is_indexed_is_not_published(
+    clip: Path,
+    versions: Versions,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    video = register(clip)
+    real = ingest_task._index
+
+    def index_then_replace(*args: object) -> object:
+        result = real(*args)  # type: ignore[arg-type]
+        clip.write_bytes(clip.read_bytes() + b"more")
+        return result
+
+    monkeypatch.setattr(ingest_task, "_index", index_then_replace)
+    ingest(str(job_of(video).id))
+    video.refresh_from_db()
+    assert (video.state, video.failure_code) == (Video.State.FAILED, "replaced")
+    assert not ClipEmbedding.objects.filter(video=video).exists()
+
+
+def test_a_touched_file_is_indexed_all_the_same(clip: Path, versions: Versions) -> None:  # noqa: F811
+    video = register(clip)
+    clip.touch()
+    ingest(str(job_of(video).id))
+    video.refresh_from_db()
+    assert video.state == Video.State.READY
+
+
+def test_a_name_that_is_no_utf8_is_indexed(clip: Path, versions: Versions) -> None:  # noqa: F811
+    odd = clip.rename(Path(os.fsdecode(os.fsencode(clip.parent) + b"/caf\xe9.mp4")))
+    video = register(odd)
+    assert video.title == "café"
+    ingest(str(job_of(video).id))
+    video.refresh_from_db()
+    assert video.state == Video.State.READY, video.failure
 
 
 def test_without_a_model_the_reason_says_what_to_do(clip: Path, transactional_db: None) -> None:

@@ -1,0 +1,123 @@
+"""Whether the file of a video is where the video says, and still has its content.
+
+``missing_since`` of a video is what was found last. It is set when the path leads to nothing or to other content, and
+cleared when the file is there again. A folder that cannot be reached (a share that is not mounted) says nothing about
+its files, so nothing is marked then. Nothing is ever deleted.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Collection, Iterable
+from enum import StrEnum
+from pathlib import Path
+from uuid import UUID
+
+from django.dispatch import Signal
+from django.utils import timezone
+
+from apps.core.exceptions import InvalidInput
+from apps.videos.identity import Identity, identity_of
+from apps.videos.models import Video
+from apps.videos.storage import file_sha256
+
+# While somebody waits for a page, a file of the same size with another time is read only up to this size.
+READ_AT_MOST = 64 * 1024**2
+WHOLE = math.inf
+
+presence_changed = Signal()  # with video_ids: their files are missing now, or there again
+
+
+class Place(StrEnum):
+    HERE = "here"
+    MISSING = "missing"
+    REPLACED = "replaced"  # something else has its path
+    AWAY = "away"  # its folder cannot be reached
+
+    @property
+    def words(self) -> str:
+        return _WORDS[self]
+
+
+LOST = frozenset({Place.MISSING, Place.REPLACED})
+_WORDS = {
+    Place.HERE: "",
+    Place.MISSING: "The file of this video is missing: it was moved or removed. "
+    "Put it back where it was, or import its new folder.",
+    Place.REPLACED: "The file of this video is missing: another file has its place now. Import its folder again.",
+    Place.AWAY: "The folder of this video cannot be reached now. Is its disk or share connected?",
+}
+
+
+def file_place(video: Video, *, read_up_to: float = READ_AT_MOST) -> tuple[Place, Identity | None]:
+    """Where the file is, and its identity when that is known to belong to the video's content.
+
+    Costs one stat. A file of the same size whose time or inode differ is read, if it has at most ``read_up_to`` bytes;
+    a larger one counts as the same, but its identity is not returned.
+    """
+    if not video.path:
+        return Place.MISSING, None
+    try:
+        now = identity_of(video.file)
+    except (FileNotFoundError, NotADirectoryError):
+        return (Place.AWAY if _folder_is_away(video) else Place.MISSING), None
+    except OSError:
+        return Place.AWAY, None
+    if now is None:
+        return Place.REPLACED, None
+    if now.same_as(video.identity):
+        return Place.HERE, now
+    if video.size_bytes and now.size_bytes != video.size_bytes:
+        return Place.REPLACED, None
+    if video.identity is None and read_up_to < WHOLE and video.missing_since is None:
+        return Place.HERE, now  # an old row: nothing is known but the path and the size
+    if now.size_bytes > read_up_to or (video.missing_since and read_up_to < WHOLE):
+        return (Place.REPLACED if video.missing_since else Place.HERE), None
+    try:
+        same = file_sha256(video.file) == video.sha256
+    except InvalidInput:
+        return Place.AWAY, None
+    return (Place.HERE, now) if same else (Place.REPLACED, None)
+
+
+def _folder_is_away(video: Video) -> bool:
+    """True when the folder of a file that is not there cannot be reached, or is the empty one that a mount leaves."""
+    folder = Path(os.path.realpath(video.file)).parent
+    try:
+        device = str(folder.stat().st_dev)
+        with os.scandir(folder) as entries:
+            empty = next(entries, None) is None
+    except OSError:
+        return True
+    return empty and (video.identity is None or video.identity.device != device)
+
+
+def video_check(video: Video, *, read_up_to: float = READ_AT_MOST) -> Place:
+    """Look for the file and store what was found, in the row and in ``video``."""
+    place, identity = file_place(video, read_up_to=read_up_to)
+    if place == Place.HERE:
+        if (identity is not None and identity != video.identity) or video.missing_since:
+            found = identity or video.identity
+            video.missing_since, before = None, video.missing_since
+            if found is not None:
+                video.size_bytes, video.modified_ns, video.file_id = (
+                    found.size_bytes, found.modified_ns, found.file_id)  # fmt: skip
+            video.save(update_fields=["size_bytes", "modified_ns", "file_id", "missing_since", "updated_at"])
+            if before:
+                presence_tell([video.id])
+    elif place != Place.AWAY and video.missing_since is None:
+        video.missing_since = timezone.now()
+        video.save(update_fields=["missing_since", "updated_at"])
+        presence_tell([video.id])
+    return place
+
+
+def videos_check(videos: Iterable[Video]) -> dict[UUID, Place]:
+    return {video.id: video_check(video) for video in videos}
+
+
+def presence_tell(video_ids: Collection[UUID]) -> None:
+    """Call it outside a transaction that has changed videos: who listens takes locks of its own."""
+    if video_ids:
+        presence_changed.send(sender=Video, video_ids=set(video_ids))
