@@ -1,6 +1,6 @@
 """The nouns that worker packages pass to each other. Standard library and numpy only.
 
-Times are float seconds on the video's own clock (its first frame is 0.0); spans are ``[start, end)``.
+Times are float seconds on the player's clock (``worker.media.decode.clock``); spans are ``[start, end)``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ ByteImage = NDArray[np.uint8]  # (H, W, 3) RGB
 
 @dataclass(frozen=True, slots=True)
 class ProbeFacts:
-    """What the container and its first video stream say, plus what decoding confirmed."""
+    """What the container and its chosen picture track say, plus what decoding confirmed."""
 
     container: str  # "mov,mp4,...", as FFmpeg names it
     video_codec: str
@@ -32,6 +32,9 @@ class ProbeFacts:
     audio_codec: str  # "" when there is no audio
     pixel_format: str
     subtitle_streams: tuple[int, ...] = ()  # stream indices of text subtitles
+    picture_stream: int = 0  # stream index of the picture track that is decoded and played
+    is_first_picture: bool = True  # of all picture tracks in the file
+    clock_zero: float = 0.0  # seconds on the file's own clock at which the player's clock says 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,10 +24,10 @@ from worker.embedders.base import Embedder, EmbedderError
 from worker.embedders.copies.descriptor import CopyDescriptor
 from worker.indexing.video import Indexed, index_video
 from worker.library.vectors import copy_embedder, semantic_embedder, store_clips, store_fingerprint
-from worker.media.derived.proxy import needs_proxy
 from worker.media.derived.subtitles import extract_subtitles
 from worker.media.disk_space import ensure_space
 from worker.media.errors import MediaError
+from worker.media.playback import needs_proxy
 from worker.tasks.running import JobContinues, JobFailed, RunningJob, task
 from worker.types import ProbeFacts
 

@@ -8,10 +8,11 @@ Memory does not depend on the length of the video: a handful of decoded frames a
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
 import av
@@ -19,10 +20,11 @@ import av.error
 import av.logging
 from av.container import InputContainer
 from av.packet import Packet
+from av.stream import Stream
 from av.video.stream import VideoStream
 
-from worker.media.decode.clock import FrameClock
-from worker.media.decode.completeness import check_complete
+from worker.media.decode.clock import FrameClock, Restarts, may_restart, played_tracks, reordering_delay
+from worker.media.decode.completeness import Decoded, check_complete
 from worker.media.decode.container import (
     check_movie_header,
     check_picture,
@@ -31,7 +33,7 @@ from worker.media.decode.container import (
     configure_decoder,
     describe,
     open_container,
-    promised_duration,
+    promise_of,
     video_promise,
 )
 from worker.media.decode.container import sample_aspect as sample_aspect_of
@@ -42,6 +44,7 @@ from worker.media.decode.upright import UprightScaler
 from worker.media.decode.wire import write_message
 from worker.media.errors import MediaError
 from worker.media.sandbox.limits import Limits
+from worker.types import ProbeFacts
 
 SIGN_SECONDS = 0.5
 RATE_GRACE_FRAMES = 1000  # decoded before the frame rate is judged
@@ -54,6 +57,7 @@ class Decoding:
     def __init__(self, container: InputContainer, video: VideoStream, limits: Limits) -> None:
         self.container, self.video, self.limits = container, video, limits
         self.packets = self.broken_packets = self.frames = 0
+        self.data_start = 0.0  # of the first packet of the picture track, on the file's clock
         self.data_end = 0.0  # of any track, on the file's clock; followed only if the picture track promises nothing
         self.read_error = ""
         configure_decoder(video, limits)
@@ -62,9 +66,14 @@ class Decoding:
         """Also follows sound and subtitles where only the file as a whole promises a length."""
         follow = not video_promise(self.video)
         streams = self.container.streams
-        others = (*streams.audio, *streams.subtitles) if follow else ()
+        tracks: Iterable[Stream] = (self.video, *streams.audio, *streams.subtitles) if follow else (self.video,)
+        restarts = None
+        if may_restart(self.container):
+            restarts, tracks = Restarts(), played_tracks(self.container, self.video)
         try:
-            for packet in self.container.demux(self.video, *others):
+            for packet in self.container.demux(*tracks):
+                if restarts is not None:
+                    restarts.correct(packet)
                 if follow and packet.pts is not None:
                     end = (packet.pts + (packet.duration or 0)) * packet.time_base
                     self.data_end = max(self.data_end, float(end))
@@ -75,6 +84,8 @@ class Decoding:
 
     def __iter__(self) -> Iterator[av.VideoFrame]:
         for packet in self.packets_of_video():
+            if not self.packets and (first := packet.dts if packet.pts is None else packet.pts) is not None:
+                self.data_start = float(first * packet.time_base)
             self.packets += 1
             if packet.has_sidedata("encryption_info"):
                 raise MediaError("encrypted", detail="encrypted packets")
@@ -117,10 +128,12 @@ def probe(path: str, limits: Limits, out: IO[bytes]) -> None:
         send_facts(container, video, path, first, out)
 
 
-def send_facts(container: InputContainer, video: VideoStream, path: str, first: av.VideoFrame, out: IO[bytes]) -> None:
+def send_facts(container: InputContainer, video: VideoStream, path: str, first: av.VideoFrame,
+               out: IO[bytes]) -> ProbeFacts:  # fmt: skip
     turn = clockwise_turn(first.rotation)
     facts = describe(container, video, path, turn=turn, pixel_format=first.format.name)
     write_message(out, {"type": "facts", **dataclasses.asdict(facts)})
+    return facts
 
 
 class Output:
@@ -164,26 +177,26 @@ def stream(path: str, limits: Limits, out: IO[bytes]) -> None:
     with open_container(path, limits) as container:
         video = choose_video(container, limits)
         check_movie_header(container, path)
-        promised = promised_duration(container, video)
-        rate = video.average_rate or video.guessed_rate
-        clock = FrameClock(container.format.name, float(rate) if rate else 0.0)
-        tick = float(video.time_base) if video.time_base else 0.0
-        signer, cuts = FrameSigner(), CutDetector[av.VideoFrame]()
-        output = Output(out, FrameSampler(promised), UprightScaler(sample_aspect_of(video)))
         decoding = Decoding(container, video, limits)
-        for frame in decoding:
-            if decoding.frames == 1:
-                send_facts(container, video, path, frame, out)
+        frames = iter(decoding)
+        first = next(frames, None)
+        if first is None:
+            raise no_frames(decoding)
+        zero = send_facts(container, video, path, first, out).clock_zero + reordering_delay(container, first.time)
+        rate = video.average_rate or video.guessed_rate
+        clock = FrameClock(zero, float(rate) if rate else 0.0)
+        tick = float(video.time_base) if video.time_base else 0.0
+        promise = promise_of(container, video)
+        signer, cuts = FrameSigner(), CutDetector[av.VideoFrame]()
+        output = Output(out, FrameSampler(promise.length), UprightScaler(sample_aspect_of(video)))
+        for frame in itertools.chain((first,), frames):
             position = clock.read(frame.time, frame.duration * tick)
-            check_running(position, decoding.frames, limits)
+            check_running(position - clock.first, decoding.frames, limits)
             output.judged(cuts.push(position, signer(frame), frame))
             output.sign_of_life()
         output.judged(cuts.flush())
-        if decoding.frames == 0:
-            raise no_frames(decoding)
-        start = container.start_time / 1e6 if container.start_time else 0.0
-        check_complete(promised=promised, decoded=clock.end, data_end=decoding.data_end - start,
-                       broken=decoding.broken_packets, packets=decoding.packets)  # fmt: skip
+        check_complete(promise, Decoded(decoding.data_start, clock.first + zero, clock.end + zero, decoding.data_end,
+                                        decoding.packets, decoding.broken_packets))  # fmt: skip
         output.sampler.finish(clock.end)
         output.shots()
         write_message(out, {"type": "end", "duration": clock.end, "frames": decoding.frames, "peak": peak_memory()})

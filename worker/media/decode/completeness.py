@@ -8,6 +8,8 @@ A file that promises nothing (a transport stream, an unfinished live recording) 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from worker.media.errors import MediaError
 
 MIN_COVERAGE = 0.9
@@ -17,15 +19,42 @@ SLACK_SECONDS = 1.0  # headers round, and count sound that outlasts the picture
 WILD_PROMISE = 10.0  # times the content: no torn file loses so much and stays readable
 
 
-def check_complete(*, promised: float, decoded: float, data_end: float, broken: int, packets: int) -> None:
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """What the header says: where the pictures begin and end, in seconds on the file's own clock."""
+
+    start: float
+    end: float  # 0.0: it says nothing
+
+    @property
+    def length(self) -> float:
+        return max(0.0, self.end - self.start)
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What came out, in seconds on the file's own clock."""
+
+    data_start: float  # of the first packet
+    start: float  # of the first frame
+    end: float  # of the last frame
+    data_end: float  # of the last packet of any track
+    packets: int
+    broken: int
+
+
+def check_complete(promise: Promise, decoded: Decoded) -> None:
     """Raises MediaError 'header_mismatch', 'truncated' or 'damaged'.
 
-    promised: seconds, 0.0 for none. decoded: end of the last decoded frame. data_end: end of the last packet of
-    any track: where only the file as a whole promises a length, sound may rightly outlast the picture.
+    Where only the file as a whole promises a length, sound may rightly outlast the picture.
     """
-    covered = max(decoded, data_end)
-    if promised > 0 and covered + SLACK_SECONDS < promised and covered < MIN_COVERAGE * promised:
-        detail = f"{covered:.1f} s of {promised:.1f} s"
-        raise MediaError("header_mismatch" if promised > WILD_PROMISE * covered else "truncated", detail=detail)
+    covered = max(decoded.end, decoded.data_end) - promise.start
+    detail = f"{covered:.1f} s of {promise.length:.1f} s"
+    if covered + SLACK_SECONDS < promise.length and covered < MIN_COVERAGE * promise.length:
+        raise MediaError("header_mismatch" if promise.length > WILD_PROMISE * covered else "truncated", detail=detail)
+    lost = decoded.start - decoded.data_start  # packets were there, but no frame came out of them
+    if lost > SLACK_SECONDS and lost > (1 - MIN_COVERAGE) * promise.length > 0:
+        raise MediaError("damaged", detail=f"the first {lost:.1f} s of {promise.length:.1f} s cannot be decoded")
+    broken, packets = decoded.broken, decoded.packets
     if broken > FEW_BROKEN and broken > MAX_BROKEN * packets:
         raise MediaError("damaged", detail=f"{broken} of {packets} packets are broken")

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+import re
+from collections import Counter
 from fractions import Fraction
+from itertools import islice
 
 import av
 import av.error
@@ -11,15 +15,21 @@ from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from worker.media.decode.completeness import SLACK_SECONDS, WILD_PROMISE
+from worker.media.decode.clock import clock_zero, may_restart, start_of
+from worker.media.decode.completeness import SLACK_SECONDS, WILD_PROMISE, Promise
 from worker.media.errors import MediaError
+from worker.media.playback import needs_proxy
 from worker.media.sandbox.limits import Limits
 from worker.media.sandbox.signatures import movie_header_seconds
 from worker.media.sandbox.whitelists import TEXT_SUBTITLES, VIDEO_DECODERS, file_url, reading_options
 from worker.types import ProbeFacts
 
 MAX_SAMPLE_ASPECT = 8.0
+STILL_SHARE = 0.1  # of the longest track: a shorter one of less than a second is a still picture
+AS_LONG = 0.9  # of the longest track
+AHEAD_PACKETS = 200  # read to tell stills from moving pictures where no header does
 _MICROSECONDS = 1_000_000
+_CLOCK = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)$")
 
 
 def open_container(path: str, limits: Limits) -> InputContainer:
@@ -68,21 +78,60 @@ def _has_index(path: str) -> bool:
 
 
 def choose_video(container: InputContainer, limits: Limits) -> VideoStream:
-    """The first picture track that is not cover art (ffmpeg's ``V:0``). Refuses what cannot or must not be decoded."""
+    """The picture track that a person means by this video. Refuses what cannot or must not be decoded."""
     if len(container.streams) > limits.streams:
         raise MediaError("too_many_streams", detail=f"{len(container.streams)} streams")
-    tracks = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    tracks = pictures(container)
     if not tracks:
         if container.streams.audio:
             raise MediaError("audio_only")
         raise MediaError("not_video", detail="no video stream")
-    video = tracks[0]
+    video = _main_track(container, [t for t in tracks if _is_readable(t)]) or tracks[0]
     if video.codec_context is None:
         raise MediaError("unsupported_codec", detail="no decoder")
     if video.codec_context.name not in VIDEO_DECODERS:
         raise MediaError("unsupported_codec", detail=video.codec_context.name)
     check_picture(video.codec_context.width, video.codec_context.height, limits)
     return video
+
+
+def pictures(container: InputContainer) -> list[VideoStream]:
+    """The picture tracks that are not cover art."""
+    return [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+
+
+def _is_readable(track: VideoStream) -> bool:
+    return track.codec_context is not None and track.codec_context.name in VIDEO_DECODERS
+
+
+def _main_track(container: InputContainer, tracks: list[VideoStream]) -> VideoStream | None:
+    """A moving track before a still; of those the default one; of those the longest; of those the largest."""
+    if len(tracks) < 2:
+        return tracks[0] if tracks else None
+    lengths = {track.index: _length(track) for track in tracks}
+    longest = max(lengths.values())
+    stills = {t.index for t in tracks if t.frames == 1 or 0 < lengths[t.index] < min(1.0, STILL_SHARE * longest)}
+    if not all(lengths.values()):
+        stills |= _single_pictures(container, tracks)
+    moving = [t for t in tracks if t.index not in stills] or tracks
+    default = [t for t in moving if t.disposition & Disposition.default] or moving
+    longest = max(lengths[t.index] for t in default)
+    long = [t for t in default if lengths[t.index] >= AS_LONG * longest]
+    return max(long, key=lambda t: t.codec_context.width * t.codec_context.height)
+
+
+def _length(track: VideoStream) -> float:
+    """Seconds by the tag that Matroska writers leave, or by the track's header; 0.0 for neither."""
+    clock = _CLOCK.match(track.metadata.get("DURATION", ""))
+    tag = int(clock[1]) * 3600 + int(clock[2]) * 60 + float(clock[3]) if clock else 0.0
+    return tag or video_promise(track)
+
+
+def _single_pictures(container: InputContainer, tracks: list[VideoStream]) -> set[int]:
+    """The tracks that have no second packet among the first of the file. Begins the file anew."""
+    seen = Counter(packet.stream.index for packet in islice(container.demux(*tracks), AHEAD_PACKETS) if packet.size)
+    container.seek(0)
+    return {track.index for track in tracks if seen[track.index] < 2}
 
 
 def check_picture(width: int, height: int, limits: Limits) -> None:
@@ -108,11 +157,24 @@ def video_promise(video: VideoStream) -> float:
     return seconds(video.duration, video.time_base)
 
 
-def promised_duration(container: InputContainer, video: VideoStream) -> float:
-    """The header's claim: of the picture track if it has one, else of the file. 0.0: it makes none."""
+def promise_of(container: InputContainer, video: VideoStream) -> Promise:
+    """The header's claim: about the picture track if it makes one, else about the file.
+
+    The index of an mp4 and FFmpeg's estimate for transport streams give a length; other containers say where the
+    file ends on its own clock, or a length: then the smaller end is meant, and a file that is whole is never refused.
+    """
+    length = video_promise(video)
     if container.format.name == "avi" and video.frames and video.average_rate:
-        return max(video_promise(video), float(video.frames / video.average_rate))  # FFmpeg shortens what is torn
-    return video_promise(video) or seconds(container.duration, Fraction(1, _MICROSECONDS))
+        length = max(length, float(video.frames / video.average_rate))  # FFmpeg shortens what is torn
+    start = start_of(video)
+    has_length = length > 0 and (may_restart(container) or ("mp4" in container.format.name and video.frames > 0))
+    if not length:
+        length = seconds(container.duration, Fraction(1, _MICROSECONDS))
+        if may_restart(container):
+            start, has_length = (container.start_time or 0) / _MICROSECONDS, True
+    if not length:
+        return Promise(start, 0.0)
+    return Promise(start, start + length if has_length or start >= length else length)
 
 
 def check_movie_header(container: InputContainer, path: str) -> None:
@@ -158,18 +220,18 @@ def describe(container: InputContainer, video: VideoStream, path: str, *, turn: 
     context = video.codec_context
     width, height = displayed_size(context.width, context.height, sample_aspect(video), turn)
     size = os.path.getsize(path)
-    duration = promised_duration(container, video)
+    promise = promise_of(container, video)
     audio = next((s for s in container.streams.audio), None)
     rate = video.average_rate or video.guessed_rate
-    return ProbeFacts(
+    facts = ProbeFacts(
         container=container_name(container, path),
         video_codec=context.codec.canonical_name,
         width=width,
         height=height,
         rotation=turn,
-        duration_seconds=duration,
+        duration_seconds=promise.length,
         frames_per_second=float(rate) if rate else 0.0,
-        bit_rate=round(8 * size / duration) if duration > 0 else 0,
+        bit_rate=round(8 * size / promise.length) if promise.length > 0 else 0,
         size_bytes=size,
         audio_codec="" if audio is None or audio.codec_context is None else audio.codec_context.codec.canonical_name,
         pixel_format=pixel_format,
@@ -178,4 +240,9 @@ def describe(container: InputContainer, video: VideoStream, path: str, *, turn: 
             for s in container.streams.subtitles
             if s.codec_context is not None and s.codec_context.codec.canonical_name in TEXT_SUBTITLES
         ),
+        picture_stream=video.index,
+        is_first_picture=video is pictures(container)[0],
     )
+    zero = clock_zero(container, video, as_it_is=not needs_proxy(facts))
+    end = max(0.0, promise.end - zero)
+    return dataclasses.replace(facts, clock_zero=zero, duration_seconds=end)

@@ -51,7 +51,9 @@ class FrameSampler:
         first = self._last_kept is None
         starts_shot = first or (is_cut and time - self._shot_start >= MIN_SHOT_SECONDS)
         on_grid = time + TIME_EPSILON >= self._next_grid
-        if starts_shot and not first:
+        if first:
+            self._shot_start = time
+        elif starts_shot:
             self._close_shot(time)
         if not (on_grid or starts_shot or self._changed(time, signature)):
             return None

@@ -109,7 +109,8 @@ class StoryboardWriter:
                 following = first + place + 1
                 end = self._tiles[following][0] if following < len(self._tiles) else max(duration, time + 0.001)
                 x, y = place % SHEET_COLUMNS * width, place // SHEET_COLUMNS * height
-                cues += [f"{_clock(time)} --> {_clock(end)}", f"{name}#xywh={x},{y},{width},{height}", ""]
+                start = time if following > 1 else 0.0  # players show the first frame from the beginning
+                cues += [f"{_clock(start)} --> {_clock(end)}", f"{name}#xywh={x},{y},{width},{height}", ""]
         vtt = self._directory / "storyboard.vtt"
         write_atomically(vtt, lambda file: file.write("\n".join(cues).encode()))
         return [*written, vtt]

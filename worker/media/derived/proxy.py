@@ -11,6 +11,7 @@ import ffmpeg
 
 from worker.media.disk_space import ensure_space
 from worker.media.errors import MediaError
+from worker.media.playback import MP4_AUDIO, is_h264_for_browsers
 from worker.media.sandbox.ffmpeg_command import ffmpeg_command, untrusted_input
 from worker.media.sandbox.limits import Limits
 from worker.media.sandbox.runner import Completed, run_sandboxed
@@ -19,28 +20,9 @@ from worker.types import ProbeFacts
 
 SHORT_SIDE = 720
 KEYFRAME_SECONDS = 2
-MP4_AUDIO = frozenset({"", "aac", "mp3"})
-WEBM_VIDEO = frozenset({"vp8", "vp9", "av1"})
-WEBM_AUDIO = frozenset({"", "opus", "vorbis"})
-EIGHT_BIT_420 = frozenset({"yuv420p", "yuvj420p"})
 TRANSCODE_BITS_A_SECOND = 4_000_000  # what 720p at this quality needs at most, for the space check
 _AAC = {"c:a": "aac", "b:a": "128k", "ac": "2"}
 _MP4 = {"f": "mp4", "movflags": "+faststart", "map_metadata": "-1", "map_chapters": "-1", "sn": None, "dn": None}
-
-
-def _is_h264_for_browsers(facts: ProbeFacts) -> bool:
-    return facts.video_codec == "h264" and facts.pixel_format in EIGHT_BIT_420
-
-
-def needs_proxy(facts: ProbeFacts) -> bool:
-    """Whether browsers cannot play the file as it is: only mp4/mov with 8-bit H.264 and WebM are sure to play."""
-    if "mp4" in facts.container.split(","):
-        return not (_is_h264_for_browsers(facts) and facts.audio_codec in MP4_AUDIO)
-    if facts.container == "webm":
-        return not (
-            facts.video_codec in WEBM_VIDEO and facts.pixel_format in EIGHT_BIT_420 and facts.audio_codec in WEBM_AUDIO
-        )
-    return True
 
 
 def make_proxy(
@@ -73,7 +55,7 @@ def make_proxy(
 
 
 def _expected_bytes(facts: ProbeFacts) -> int:
-    if _is_h264_for_browsers(facts):
+    if is_h264_for_browsers(facts):
         return facts.size_bytes + facts.size_bytes // 10
     return min(facts.size_bytes * 3, int(facts.duration_seconds * TRANSCODE_BITS_A_SECOND / 8)) + 1024 * 1024
 
@@ -83,13 +65,13 @@ def _write(src: str | os.PathLike[str], dst: str, facts: ProbeFacts, limits: Lim
     source = untrusted_input(src, limits)
 
     def run(codecs: dict[str, str]) -> Completed:
-        output = ffmpeg.output(source["V:0"], source["a:0?"], file_url(dst), **_MP4, **codecs)
+        output = ffmpeg.output(source[str(facts.picture_stream)], source["a:0?"], file_url(dst), **_MP4, **codecs)
         command = ffmpeg_command(output, "-loglevel", "error", "-progress", "pipe:1", "-y")
         return run_sandboxed(command, limits=limits, stdout_bytes=0, cancelled=cancelled,
                              on_line=_progress_reader(facts.duration_seconds, progress))  # fmt: skip
 
     result = None
-    if _is_h264_for_browsers(facts):
+    if is_h264_for_browsers(facts):
         result = run({"c:v": "copy", **({"c:a": "copy"} if facts.audio_codec in MP4_AUDIO else _AAC)})
         raise_for_disk(result)
     if result is None or result.returncode:  # some old containers hold H.264 that cannot be copied as it is

@@ -29,14 +29,15 @@ def plain_text(markup: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:MAX_TEXT]
 
 
-def parse_srt(text: str, language: str = "") -> Iterator[SubtitleCue]:
-    """Cues with text, in file order. Damaged blocks are skipped."""
+def parse_srt(text: str, language: str = "", *, clock_zero: float = 0.0) -> Iterator[SubtitleCue]:
+    """Cues with text, in file order, ``clock_zero`` seconds earlier than written. Damaged blocks are skipped."""
     for block in re.split(r"\n\s*\n", text.replace("\r\n", "\n")):
         match = _TIMES.search(block)
         if match is None:
             continue
         h1, m1, s1, f1, h2, m2, s2, f2 = map(int, match.groups())
-        start, end = h1 * 3600 + m1 * 60 + s1 + f1 / 1000, h2 * 3600 + m2 * 60 + s2 + f2 / 1000
+        start = max(0.0, h1 * 3600 + m1 * 60 + s1 + f1 / 1000 - clock_zero)
+        end = h2 * 3600 + m2 * 60 + s2 + f2 / 1000 - clock_zero
         words = plain_text(block[match.end() :])
         if words and end > start:
             yield SubtitleCue(start, end, words, language)
@@ -57,9 +58,11 @@ def extract_subtitles(
     cues: list[SubtitleCue] = []
     for index in facts.subtitle_streams[:MAX_TRACKS]:
         track = untrusted_input(path, limits)[str(index)]
-        command = ffmpeg_command(track.output("pipe:1", f="srt", **{"c:s": "srt"}), "-loglevel", "info", "-nostats")
+        command = ffmpeg_command(track.output("pipe:1", f="srt", **{"c:s": "srt"}), "-loglevel", "info", "-nostats",
+                                 "-copyts")  # fmt: skip
         result = run_sandboxed(command, limits=limits, stdout_bytes=MAX_BYTES, cancelled=cancelled)
         languages = dict(_LANGUAGE.findall(result.stderr_tail))
         language = languages.get(str(index), "")
-        cues += parse_srt(result.stdout.decode("utf-8", "replace"), "" if language == "und" else language)
+        text = result.stdout.decode("utf-8", "replace")
+        cues += parse_srt(text, "" if language == "und" else language, clock_zero=facts.clock_zero)
     return sorted(cues, key=lambda cue: (cue.start, cue.end, cue.text))[:MAX_CUES]

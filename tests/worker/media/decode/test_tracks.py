@@ -9,6 +9,8 @@ import pytest
 from tests.clips import ENCODERS, Scene, ffmpeg, make_clip
 from worker.media.decode.probe import probe
 from worker.media.decode.stream import open_frames
+from worker.media.derived.proxy import make_proxy
+from worker.media.playback import needs_proxy
 
 SCENES = [Scene("shapes", 1), Scene("mandelbrot", 2)]
 
@@ -63,3 +65,44 @@ def test_no_frame_is_lost_when_sound_is_the_first_track(
     ffmpeg("-t", str(frames / 25), "-i", clip, "-map", "0:a", "-map", "0:v", *encoder, "-c:a", audio, "-ar", "48000",
            "-frames:v", str(frames), path)  # fmt: skip
     assert counted(path) == (frames, pytest.approx(frames / 25, abs=0.05))
+
+
+@pytest.mark.parametrize("container", ["mp4", "mov", "mkv"])
+@pytest.mark.parametrize("dispositions", [("0", "default"), ("default", "default"), ("0", "0"), ("default", "0")])
+def test_a_still_before_the_video_is_not_the_video(
+    tmp_path: Path, container: str, dispositions: tuple[str, str]
+) -> None:
+    clip = make_clip(tmp_path / "clip.mkv", scenes=SCENES, audio="aac")
+    still, path = tmp_path / "still.mkv", tmp_path / f"both.{container}"
+    ffmpeg("-i", clip, "-frames:v", "1", "-an", "-vf", "scale=320:240", *ENCODERS["h264"], still)
+    ffmpeg("-i", still, "-i", clip, "-map", "0:v", "-map", "1", "-c", "copy", "-disposition:v:0", dispositions[0],
+           "-disposition:v:1", dispositions[1], path)  # fmt: skip
+    assert counted(path) == (50, pytest.approx(2.0))
+    facts = probe(path)
+    assert (facts.width, facts.picture_stream, facts.is_first_picture) == (160, 1, False)
+    make_proxy(path, tmp_path / "proxy.mp4", facts=facts)
+    assert needs_proxy(facts)
+    assert counted(tmp_path / "proxy.mp4")[0] == 50
+
+
+@pytest.mark.parametrize("container", ["mp4", "mkv", "ts"])
+@pytest.mark.parametrize("default", [0, 1, None])
+def test_the_default_track_is_the_video_else_the_largest(tmp_path: Path, container: str, default: int | None) -> None:
+    clip = make_clip(tmp_path / "clip.mkv", scenes=SCENES)
+    small, path = tmp_path / "small.mkv", tmp_path / f"both.{container}"
+    ffmpeg("-i", clip, "-vf", "scale=96:54", *ENCODERS["h264"], small)
+    flags = [("default" if default in (number, None) else "0") for number in (0, 1)]
+    ffmpeg("-i", small, "-i", clip, "-map", "0:v", "-map", "1:v", "-c", "copy", "-disposition:v:0", flags[0],
+           "-disposition:v:1", flags[1], path)  # fmt: skip
+    assert probe(path).width == (96 if default == 0 and container != "ts" else 160)
+    assert counted(path)[0] == 50
+
+
+def test_a_still_is_told_from_a_video_without_any_header(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "clip.mkv", scenes=SCENES)
+    still, path = tmp_path / "still.mkv", tmp_path / "both.mkv"
+    ffmpeg("-i", clip, "-frames:v", "1", "-vf", "scale=320:240", *ENCODERS["h264"], still)
+    ffmpeg("-i", still, "-i", clip, "-map", "0", "-map", "1", "-c", "copy", path)
+    path.write_bytes(path.read_bytes().replace(b"DURATION", b"NOTATIME"))
+    assert probe(path).width == 160
+    assert counted(path)[0] == 50

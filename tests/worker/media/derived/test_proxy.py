@@ -12,8 +12,9 @@ from tests.clips import Scene, make_clip
 from worker.media.decode.probe import probe
 from worker.media.decode.stream import open_frames
 from worker.media.derived import proxy
-from worker.media.derived.proxy import make_proxy, needs_proxy
+from worker.media.derived.proxy import make_proxy
 from worker.media.errors import MediaError
+from worker.media.playback import needs_proxy
 from worker.media.sandbox.ffmpeg_command import ffmpeg_binary
 from worker.media.sandbox.limits import Limits
 from worker.media.sandbox.runner import run_sandboxed
