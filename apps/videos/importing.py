@@ -1,32 +1,38 @@
-"""Import of folders: which files count, which are known already, and what became of each.
+"""Import of folders: content decides which video a file is, and every video ends with the path of its own content.
 
-A file that has the size and modification time it had at the last import is not read again.
+A file that has the size, modification time and inode it had at the last import is not read again.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
-
-from django.db import transaction
+from uuid import UUID
 
 from apps.core.exceptions import VSearchError
-from apps.videos.editing import tags_clean
-from apps.videos.models import ImportedFile, Tag, Video
-from apps.videos.paths import path_text
+from apps.videos.editing import tags_add, tags_clean
+from apps.videos.ingest import ingest_again
+from apps.videos.models import Video
+from apps.videos.paths import path_from, path_text
+from apps.videos.presence import LOST, WHOLE, Place, file_place, presence_tell, videos_mark_missing
 from apps.videos.registration import video_register
-from apps.videos.storage import VIDEO_EXTENSIONS, file_sha256
+from apps.videos.relocation import (
+    Content,
+    content_of,
+    copy_elsewhere,
+    displace,
+    inherit,
+    only_the_case_differs,
+    video_place,
+)
+from apps.videos.walking import reason_to_skip
 
-UNFINISHED = (".part", ".partial", ".crdownload", ".download", ".tmp", ".!qb", ".filepart")
-SETTLED_SECONDS = 2.0  # a file that was changed this recently may still be growing
-TRANSPORT_STREAM_SYNC = 0x47  # .ts is also the extension of TypeScript
-TRANSPORT_STREAM_STARTS = (0, 4)  # .m2ts puts a time stamp of 4 bytes first
 MANIFEST = "manifest.json"
+FILE_WAS_GONE = frozenset({"missing", "replaced"})  # failures that end when the file is there
 
 
 class Outcome(StrEnum):
@@ -34,6 +40,8 @@ class Outcome(StrEnum):
     KNOWN = "already known"
     MOVED = "moved"
     COPY = "same content"
+    REPLACED = "replaced"
+    MISSING = "missing"
     SKIPPED = "skipped"
 
 
@@ -45,6 +53,8 @@ class Imported:
     outcome: Outcome
     note: str = ""
     video: Video | None = None
+    displaced: tuple[Video, ...] = ()  # had this path before, and no copy of their content is known
+    changed: tuple[UUID, ...] = ()  # videos whose file is missing now, or there again
 
 
 @dataclass(frozen=True)
@@ -53,56 +63,6 @@ class Label:
 
     title: str = ""
     tags: tuple[str, ...] = field(default=())
-
-
-def files_under(folder: Path) -> Iterator[Path]:
-    """All files with a video's extension and the unfinished downloads of such, sorted; hidden ones are left out.
-
-    Links to folders are not followed, so that a loop cannot trap us.
-    """
-    for root, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith((".", "@")))
-        for name in sorted(names):
-            if not name.startswith(".") and _looks_like_video(name):
-                yield Path(root) / name
-
-
-def _looks_like_video(name: str) -> bool:
-    path = Path(name.lower())
-    while path.suffix in UNFINISHED:
-        path = path.with_suffix("")
-    return path.suffix in VIDEO_EXTENSIONS
-
-
-def reason_to_skip(path: Path) -> str:
-    """Why a file is left alone for now, or "". Looks at its name, its state and its first bytes."""
-    if path.suffix.lower() in UNFINISHED:
-        return "an unfinished download"
-    try:
-        facts = path.stat()
-        if not path.is_file():
-            return "not a regular file"
-        if path.suffix.lower() in {".ts", ".m2ts", ".mts"} and facts.st_size:
-            with path.open("rb") as file:
-                start = file.read(8)
-            if not any(len(start) > at and start[at] == TRANSPORT_STREAM_SYNC for at in TRANSPORT_STREAM_STARTS):
-                return "not a video despite its name"
-    except OSError as error:
-        return f"cannot be read ({error.strerror})"
-    return ""
-
-
-def is_growing(path: Path, *, wait: Callable[[float], None] = time.sleep) -> bool:
-    """True when a file that was changed just now changes again within a second. Old files cost nothing."""
-    try:
-        before = path.stat()
-        if time.time() - before.st_mtime > SETTLED_SECONDS:
-            return False
-        wait(1.0)
-        after = path.stat()
-    except OSError:
-        return True
-    return (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns)
 
 
 def manifest_read(folder: Path) -> dict[str, Label]:
@@ -142,70 +102,131 @@ def file_import(
     if reason:
         return Imported(path, Outcome.SKIPPED, reason)
     try:
-        sha256, known = _sha256_of(path, progress)
+        content = content_of(path, progress)
         names = tags_clean([*tags, *label.tags])
-        existing = Video.objects.filter(sha256=sha256).first()
-        if existing is not None and (known or existing.state != Video.State.FAILED):
-            return _known(existing, path, names)
+        displaced = tuple(displace(path, content.sha256))
+        lost = [video.id for video in displaced]
+        existing = Video.objects.filter(sha256=content.sha256).first()
+        if existing is not None and (content.known or not _failed_for_good(existing)):
+            result = _known(existing, path, content, names)
+            return replace(result, displaced=displaced, changed=(*result.changed, *lost))
         video, created = video_register(
             path=path,
             original_name=path.name,
             source=Video.Source.IMPORT,
-            sha256=sha256,
+            sha256=content.sha256,
             title=label.title,
             tags=names,
         )
-        _replaced(path, sha256)
     except VSearchError as error:
         return Imported(path, Outcome.SKIPPED, error.message)
     except OSError as error:
         return Imported(path, Outcome.SKIPPED, f"cannot be read ({error.strerror})")
     if created:
-        return Imported(path, Outcome.NEW, video=video)
-    return Imported(path, Outcome.KNOWN, "it failed before; trying again", video)
+        return Imported(path, Outcome.NEW, video=video, displaced=displaced, changed=tuple(lost))
+    return Imported(path, Outcome.KNOWN, "it failed before; trying again", video, changed=tuple(lost))
 
 
-def _sha256_of(path: Path, progress: Callable[[int], None] | None) -> tuple[str, bool]:
-    """The content's hash, and whether this very file was imported before."""
-    facts = path.stat()
-    row = ImportedFile.objects.filter(path=str(path)).first()
-    if row is not None and (row.size_bytes, row.modified_ns) == (facts.st_size, facts.st_mtime_ns):
-        return row.sha256, True
-    sha256 = file_sha256(path, progress=progress)
-    ImportedFile.objects.update_or_create(
-        path=str(path),
-        defaults={"size_bytes": facts.st_size, "modified_ns": facts.st_mtime_ns, "sha256": sha256},
-    )
-    return sha256, False
+def _failed_for_good(video: Video) -> bool:
+    return video.state == Video.State.FAILED and video.failure_code not in FILE_WAS_GONE
 
 
-def _known(video: Video, path: Path, tags: list[str]) -> Imported:
-    """The content is in the library. The path follows a file that was moved or renamed."""
-    if tags:
-        Tag.objects.bulk_create([Tag(name=name) for name in tags], ignore_conflicts=True)
-        video.tags.add(*Tag.objects.filter(name__in=tags))
+def _known(video: Video, path: Path, content: Content, tags: list[str]) -> Imported:
+    """The content is in the library. The path follows a file that was moved, renamed or swapped with another."""
+    tags_add(video, tags)
+    before = path_from(video.path)
     if video.path == path_text(path):
-        return Imported(path, Outcome.KNOWN, _state_note(video), video)
-    if video.path and video.file.is_file():
+        changed = () if video.missing_since is None else (video.id,)
+        video_place(video, path, content.identity)
+        return Imported(path, Outcome.KNOWN, _tried_again(video) or _state_note(video), video, changed=changed)
+    if file_place(video, read_up_to=WHOLE)[0] == Place.HERE and not only_the_case_differs(before, path):
         return Imported(path, Outcome.COPY, f"as {video.path}", video)
     if video.state == Video.State.FAILED and video.source == Video.Source.UPLOAD:
         return Imported(path, Outcome.KNOWN, _state_note(video), video)
-    before = video.path
-    Video.objects.filter(id=video.id).update(path=str(path), source=Video.Source.IMPORT)
-    video.path = str(path)
-    ImportedFile.objects.filter(path=before).delete()
-    _replaced(path, video.sha256)
-    return Imported(path, Outcome.MOVED, f"was {before}" if before else "", video)
+    was = video.path or video.original_name
+    video_place(video, path, content.identity)
+    again = _tried_again(video)
+    return Imported(path, Outcome.MOVED, f"was {was}" + (f"; {again}" if again else ""), video, changed=(video.id,))
+
+
+def _tried_again(video: Video) -> str:
+    if video.state != Video.State.FAILED or video.failure_code not in FILE_WAS_GONE:
+        return ""
+    ingest_again(video)
+    return "its file was gone before; trying again"
 
 
 def _state_note(video: Video) -> str:
     return f"failed: {video.failure}" if video.state == Video.State.FAILED else ""
 
 
-@transaction.atomic
-def _replaced(path: Path, sha256: str) -> None:
-    """Another video had this path: its file was overwritten, so it must not play or index what is there now."""
-    for other in Video.objects.select_for_update().filter(path=str(path)).exclude(sha256=sha256):
-        copies = ImportedFile.objects.filter(sha256=other.sha256).exclude(path=str(path)).values_list("path", flat=True)
-        other.path = next((copy for copy in copies if Path(copy).is_file()), "")
-        other.save(update_fields=["path", "updated_at"])
+def import_end(*, folder: Path | None, present: set[str], done: Sequence[Imported]) -> list[Imported]:
+    """What only the whole pass shows: files that are gone or back, and new content in the place of what is gone.
+
+    ``folder``: that was walked, None for a single file; ``present``: the paths (as text) that were found in it. A
+    folder in which nothing was found may be a share that is not there: then nothing is marked.
+    """
+    found = _gone_and_back(folder, present) if folder is not None and present else []
+    for result in done:
+        found += _in_place_of(result)
+    presence_tell({video_id for result in [*done, *found] for video_id in result.changed})
+    return [result for result in found if result.outcome != Outcome.KNOWN]
+
+
+def _gone_and_back(folder: Path, present: set[str]) -> list[Imported]:
+    found = []
+    root = path_text(folder).rstrip("/") + "/"
+    for video in Video.objects.filter(source=Video.Source.IMPORT, path__startswith=root):
+        if video.path in present and video.missing_since is None:
+            continue
+        place, identity = file_place(video, read_up_to=WHOLE)
+        if video.path in present:
+            if place == Place.HERE and identity is not None:
+                video_place(video, video.file, identity)
+                found.append(Imported(video.file, Outcome.KNOWN, changed=(video.id,)))
+        elif place in LOST:
+            found.append(_gone(video))
+    videos_mark_missing([id_ for result in found if result.outcome == Outcome.MISSING for id_ in result.changed])
+    return found
+
+
+def _gone(video: Video) -> Imported:
+    copy = copy_elsewhere(video)
+    if copy is not None:
+        was = video.path
+        video_place(video, *copy)
+        return Imported(copy[0], Outcome.MOVED, f"was {was}", video, changed=(video.id,))
+    if video.missing_since is not None:
+        return Imported(video.file, Outcome.MISSING, f"since {video.missing_since:%Y-%m-%d}")
+    return Imported(video.file, Outcome.MISSING, "it was here before", changed=(video.id,))
+
+
+def _in_place_of(result: Imported) -> list[Imported]:
+    """A new video in the place of one whose content is gone takes over what people wrote about that; what else lost
+    its place is said."""
+    new = result.video if result.outcome == Outcome.NEW else None
+    gone = [*result.displaced, *(_gone_with_another_extension(result.path) if new is not None else [])]
+    found = []
+    for old in gone:
+        old.refresh_from_db()
+        if old.missing_since is None:
+            continue  # its content was found elsewhere meanwhile
+        if new is not None:
+            taken = inherit(new, old)
+            words = f"took over {_listed(taken)}" if taken else "there was nothing to take over"
+            found.append(Imported(result.path, Outcome.REPLACED, f"new content under a known name; {words}", new))
+            new = None
+        elif old in result.displaced:
+            found.append(Imported(result.path, Outcome.MISSING, f"other content has the place of {old.title}"))
+    return found
+
+
+def _gone_with_another_extension(path: Path) -> list[Video]:
+    """clip.avi is gone and clip.mp4 came."""
+    beside = path_text(path.with_suffix("")) + "."
+    gone = Video.objects.filter(missing_since__isnull=False, path__startswith=beside).order_by("-missing_since")
+    return [video for video in gone if video.file.stem == path.stem and video.file != path]
+
+
+def _listed(words: list[str]) -> str:
+    return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else words[0]

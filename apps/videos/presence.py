@@ -117,6 +117,10 @@ def videos_check(videos: Iterable[Video]) -> dict[UUID, Place]:
     return {video.id: video_check(video) for video in videos}
 
 
+def videos_mark_missing(video_ids: Collection[UUID]) -> None:
+    Video.objects.filter(id__in=video_ids, missing_since=None).update(missing_since=timezone.now())
+
+
 def presence_tell(video_ids: Collection[UUID]) -> None:
     """Call it outside a transaction that has changed videos: who listens takes locks of its own."""
     if video_ids:

@@ -113,5 +113,7 @@ def _path_set(video: Video, path: Path, source: str) -> None:
 
 def title_from(title: str | None, original_name: str) -> str:
     """The given title, or the file's name made readable: "beach_day.mp4" -> "beach day"."""
-    chosen = (title or "").strip() or PurePath(original_name).stem.replace("_", " ").strip()
+    chosen = (
+        readable_name((title or "").strip()) or PurePath(readable_name(original_name)).stem.replace("_", " ").strip()
+    )
     return (chosen or "untitled")[:TITLE_LENGTH]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
 from apps.core.models import Job
 from apps.core.timespan import timecode
+from apps.videos.importing import Outcome
 from apps.videos.job_kinds import INGEST
 from apps.videos.models import Video
+from apps.videos.paths import path_text
+from apps.videos.storage import readable
 
 LOOK_SECONDS = 0.5
 LINE_SECONDS = 10.0  # between lines in a log; a terminal line is renewed at every look
@@ -60,6 +63,18 @@ class Progress:
 def _one(job: Job) -> str:
     left = f", {timecode(job.seconds_left)} left" if job.seconds_left else ""
     return f"{job.title[:40]} {job.percent:.0f} %{left}"
+
+
+def show_outcomes(out: Any, counts: Mapping[Outcome, int], skipped: Mapping[str, int], size_bytes: int) -> None:
+    """The table at the end of an import: how many files became what, and why others were left out."""
+    out.write("")
+    for outcome in Outcome:
+        if outcome != Outcome.SKIPPED:
+            out.write(f"{outcome:>14}  {counts.get(outcome, 0):>6}")
+    out.write(f"{Outcome.SKIPPED:>14}  {sum(skipped.values()):>6}")
+    for reason, count in sorted(skipped.items(), key=lambda item: (-item[1], item[0])):
+        out.write(f"{count:>22}  {path_text(reason)}")
+    out.write(f"{'in all':>14}  {readable(size_bytes)}")
 
 
 def show_summary(out: Any, video_ids: list[UUID]) -> int:

@@ -13,10 +13,11 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from apps.core.models import Job
-from apps.videos import importing
-from apps.videos.importing import file_import, is_growing, manifest_read
+from apps.videos import relocation
+from apps.videos.importing import file_import, manifest_read
 from apps.videos.management.import_progress import Progress
 from apps.videos.models import ImportedFile, Video
+from apps.videos.walking import is_growing
 from tests.apps.people import imported
 
 pytestmark = pytest.mark.django_db
@@ -63,7 +64,7 @@ def test_all_videos_of_a_folder_and_its_folders_are_added_in_place(library: Path
 
 def test_a_second_run_adds_nothing_and_reads_no_file(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run(library)
-    monkeypatch.setattr(importing, "file_sha256", lambda *_, **__: pytest.fail("a file was read again"))
+    monkeypatch.setattr(relocation, "file_sha256", lambda *_, **__: pytest.fail("a file was read again"))
     assert outcomes(run(library), library) == {"a.mp4": "already known", "trips/b.MKV": "already known"}
     assert (Video.objects.count(), Job.objects.count()) == (2, 2)
 
@@ -79,9 +80,49 @@ def test_what_is_no_whole_video_is_skipped_and_the_reason_said(library: Path) ->
     said = run(library)
     assert "c.mp4.part  (an unfinished download)" in said
     assert "module.ts  (not a video despite its name)" in said
-    for name in ("hidden", "notes", "old.mp4"):
+    for name in ("hidden.mp4", "notes.txt", "old.mp4"):
         assert name not in said
     assert Video.objects.count() == 2
+
+
+def test_the_table_at_the_end_counts_every_outcome_and_every_reason(library: Path) -> None:
+    for name in ("#recycle", "@Recycle", ".Trash-1000", "$RECYCLE.BIN"):
+        (library / name).mkdir()
+        put(library / name / "old.mp4", b"old")
+    (library / "broken.mp4").symlink_to(library / "nowhere.mp4")
+    (library / "shortcut").symlink_to(library / "trips")
+    put(library / "notes.txt", b"x")
+    table = run(library).splitlines()[-12:]
+    assert [line.split() for line in table] == [
+        ["new", "2"], ["already", "known", "0"], ["moved", "0"], ["same", "content", "0"], ["replaced", "0"],
+        ["missing", "0"], ["skipped", "7"], ["4", "a", "recycle", "bin"], ["1", "a", "dangling", "link"],
+        ["1", "a", "link", "to", "a", "folder"], ["1", "unsupported", "type", "(.txt)"], ["in", "all", "6", "bytes"],
+    ]  # fmt: skip
+
+
+def test_a_folder_that_may_not_be_read_is_said_so(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.scandir
+
+    def refuse(path: Any) -> Any:
+        if str(path).endswith("trips"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert "1  unreadable folder (Permission denied)" in run(library)
+
+
+def test_names_that_are_no_utf8_or_hold_control_characters_are_imported(library: Path) -> None:
+    folder = os.fsencode(library)
+    for name in (b"caf\xe9.mp4", b"esc\x1b[31mred.mp4"):
+        put(Path(os.fsdecode(folder + b"/" + name)), name)
+    said = run(library)
+    said.encode()
+    assert "\x1b" not in said
+    assert set(Video.objects.values_list("title", flat=True)) == {"a", "b", "café", "esc [31mred"}
+    assert {os.fsencode(video.file) for video in Video.objects.all()} >= {folder + b"/caf\xe9.mp4"}
+    assert outcomes(run(library), library)["caf\u241be9.mp4"] == "already known"
+    assert all(video.file.is_file() for video in Video.objects.all())
 
 
 def test_a_real_transport_stream_is_taken(library: Path) -> None:
@@ -120,7 +161,7 @@ def test_a_file_that_was_overwritten_is_a_new_video_and_the_old_one_plays_nothin
     run(library)
     old = Video.objects.get(path=str(library / "a.mp4"))
     put(library / "a.mp4", b"other content")
-    assert outcomes(run(library), library)["a.mp4"] == "new"
+    assert outcomes(run(library), library)["a.mp4"] == "replaced"
     old.refresh_from_db()
     assert old.path == ""
     assert Video.objects.filter(path=str(library / "a.mp4")).count() == 1

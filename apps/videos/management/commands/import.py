@@ -15,9 +15,12 @@ from watchfiles import watch
 
 from apps.core.exceptions import VSearchError
 from apps.videos.editing import tags_clean
-from apps.videos.importing import Imported, Outcome, file_import, files_under, is_growing, manifest_read
-from apps.videos.management.import_progress import Progress, show_summary
-from apps.videos.storage import readable, space_check
+from apps.videos.identity import Identity, identity_of
+from apps.videos.importing import Imported, Outcome, file_import, import_end, manifest_read
+from apps.videos.management.import_progress import Progress, show_outcomes, show_summary
+from apps.videos.paths import path_text, readable_name
+from apps.videos.storage import space_check
+from apps.videos.walking import LeftOut, files_under, is_growing
 
 WATCH_STEP_MS = 2000
 SHOW_HASHING_ABOVE = 512 * 1024**2
@@ -38,16 +41,18 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         folder = Path(options["folder"]).expanduser().absolute()
         if not folder.exists():
-            raise CommandError(f"{folder} does not exist.")
+            raise CommandError(f"{path_text(folder)} does not exist.")
         try:
             self.tags = tags_clean(options["tag"])
             space_check(0)
         except VSearchError as error:
             raise CommandError(error.message) from error
         self.quiet = options["verbosity"] == 0
-        self.seen: dict[Path, tuple[int, int]] = {}
+        self.seen: dict[Path, Identity] = {}
         self.counts: Counter[Outcome] = Counter()
+        self.skipped: Counter[str] = Counter()  # by reason
         self.video_ids: dict[UUID, None] = {}
+        self.missing: set[Path] = set()
         try:
             growing = self._pass(folder)
             self._say_totals(folder)
@@ -66,20 +71,38 @@ class Command(BaseCommand):
     def _pass(self, folder: Path, *, again: bool = False) -> list[Path]:
         """Import what is new since the last pass; returns files that are still being written."""
         labels = manifest_read(folder) if folder.is_dir() else {}
-        growing = []
+        growing: list[Path] = []
+        present: set[str] = set()
+        done: list[Imported] = []
         for path in files_under(folder) if folder.is_dir() else [folder]:
-            look = _look(path)
-            if look is None or self.seen.get(path) == look:
+            if isinstance(path, LeftOut):
+                self.skipped[path.reason] += 1
                 continue
-            if is_growing(path):
+            present.add(path_text(path))
+            look = _look(path)
+            if look is not None and self.seen.get(path) == look:
+                continue
+            if look is not None and is_growing(path):
                 growing.append(path)
                 if not again:
                     self._report(Imported(path, Outcome.SKIPPED, "still being written"))
                 continue
             label = labels.get(str(path.relative_to(folder))) if folder.is_dir() else None
-            result = file_import(path=path, tags=self.tags, label=label, progress=self._hashing(path, look[0]))
-            self.seen[path] = look
+            size = look.size_bytes if look is not None else 0
+            result = file_import(path=path, tags=self.tags, label=label, progress=self._hashing(path, size))
+            if look is not None:
+                self.seen[path] = look
+            elif again:
+                continue  # a link that leads nowhere, as before
             self._report(result)
+            done.append(result)
+        for result in import_end(folder=folder if folder.is_dir() else None, present=present, done=done):
+            if result.outcome != Outcome.MISSING or result.path not in self.missing:
+                self._report(result)
+            if result.outcome == Outcome.MISSING:
+                self.missing.add(result.path)
+            if result.outcome == Outcome.REPLACED:
+                self.counts[Outcome.NEW] -= 1
         return growing
 
     def _hashing(self, path: Path, size: int) -> Any:
@@ -89,7 +112,7 @@ class Command(BaseCommand):
 
         def show(done: int) -> None:
             if done % (64 * 1024**2) < 1024**2 or done >= size:
-                self.stdout.write(f"\r  reading {path.name}: {100 * done // size} %\033[K", ending="")
+                self.stdout.write(f"\r  reading {readable_name(path.name)}: {100 * done // size} %\033[K", ending="")
                 self.stdout.flush()
             if done >= size:
                 self.stdout.write("\r\033[K", ending="")
@@ -98,23 +121,23 @@ class Command(BaseCommand):
 
     def _report(self, result: Imported) -> None:
         self.counts[result.outcome] += 1
+        if result.outcome == Outcome.SKIPPED:
+            self.skipped[result.note] += 1
         if result.video is not None:
             self.video_ids[result.video.id] = None
         if not self.quiet:
-            note = f"  ({result.note})" if result.note else ""
-            self.stdout.write(f"{result.outcome:>14}  {result.path}{note}")
+            note = f"  ({path_text(result.note)})" if result.note else ""
+            self.stdout.write(f"{result.outcome:>14}  {path_text(result.path)}{note}")
 
     def _say_totals(self, folder: Path) -> None:
         if not self.counts:
-            self.stdout.write(f"No videos in {folder}.")
-            return
-        parts = [f"{count} {outcome}" for outcome in Outcome if (count := self.counts[outcome])]
-        size = sum(size for size, _ in self.seen.values())
-        self.stdout.write(f"{folder}: {', '.join(parts)} ({readable(size)}).")
+            self.stdout.write(f"No videos in {path_text(folder)}.")
+        size = sum(look.size_bytes for look in self.seen.values())
+        show_outcomes(self.stdout, self.counts, self.skipped, size)
 
     def _watch(self, folder: Path, growing: list[Path]) -> None:
         """Whole passes are cheap, so an event only says that one is due; growing files are looked at every step."""
-        self.stdout.write(f"Watching {folder}. Press Ctrl-C to stop.")
+        self.stdout.write(f"Watching {path_text(folder)}. Press Ctrl-C to stop.")
         stop = threading.Event()
         for changes in watch(
             folder, stop_event=stop, step=100, rust_timeout=WATCH_STEP_MS, yield_on_timeout=True, raise_interrupt=True
@@ -124,10 +147,9 @@ class Command(BaseCommand):
                 growing = self._pass(folder, again=True)
 
 
-def _look(path: Path) -> tuple[int, int] | None:
-    """Size and modification time; None when the file went away."""
+def _look(path: Path) -> Identity | None:
+    """None for what leads nowhere or is no regular file."""
     try:
-        facts = path.stat()
+        return identity_of(path)
     except OSError:
         return None
-    return facts.st_size, facts.st_mtime_ns
