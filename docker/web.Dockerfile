@@ -14,7 +14,7 @@ RUN useradd --system --uid 10001 --user-group --home-dir /data vsearch \
  && install -d -o vsearch -g vsearch /data
 COPY --from=build /opt/venv /opt/venv
 WORKDIR /app
-COPY manage.py pyproject.toml ./
+COPY manage.py pyproject.toml LICENSE NOTICE ./
 COPY apps apps
 COPY vsearch vsearch
 COPY worker worker

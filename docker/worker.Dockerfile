@@ -1,6 +1,6 @@
 # Workers of every queue, and the commands that prepare a library. Build from the root of the repository:
 #   docker build -f docker/worker.Dockerfile -t vsearch-worker .
-# The same image serves CPU and GPU: torch brings what it needs, compose.gpu.yaml hands the device in.
+# The same image is for CPU and GPU: torch brings what it needs, compose.gpu.yaml hands the device in.
 FROM python:3.11-slim-bookworm AS build
 WORKDIR /app
 COPY requirements/base.txt requirements/
@@ -11,7 +11,7 @@ RUN useradd --system --uid 10001 --user-group --home-dir /data vsearch \
  && install -d -o vsearch -g vsearch /data
 COPY --from=build /opt/venv /opt/venv
 WORKDIR /app
-COPY manage.py pyproject.toml ./
+COPY manage.py pyproject.toml LICENSE NOTICE ./
 COPY apps apps
 COPY vsearch vsearch
 COPY worker worker
