@@ -51,7 +51,7 @@ class Recipe:
 
     @property
     def trains_towers(self) -> bool:
-        """Tier B; A trains a head on what the frozen towers give."""
+        """Else a head is trained on what the frozen towers give. In recipes and runs: tier "B" and "A"."""
         return self.tier == "B"
 
     def needs_words(self) -> bool:
@@ -69,7 +69,8 @@ def recipe_from(values: dict[str, Any]) -> Recipe:
         raise TrainingError("recipe", f"{place}: {error.message}. Correct the recipe and start again.") from error
     if values["tier"] == "B" and not values.get("lora_rank") and not values.get("unfrozen_blocks"):
         raise TrainingError(
-            "recipe", "The towers (tier B) train nothing without lora_rank or unfrozen_blocks; set one of them above 0."
+            "recipe",
+            "Nothing would be trained: set lora_rank or unfrozen_blocks above 0, or choose a recipe for the head.",
         )
     types = {f.name: f.type for f in fields(Recipe)}
     # JSON knows no integers: the schema takes 30.0 for one, and ranges and slices do not.
