@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from apps.accounts.forms import LoginForm, NewTokenForm
 from apps.accounts.models import ApiToken
 from apps.accounts.people import account
-from apps.accounts.services import token_create, token_revoke
+from apps.accounts.tokens import token_create, token_revoke
 from apps.core.exceptions import VSearchError
 
 

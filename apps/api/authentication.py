@@ -8,7 +8,7 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 from apps.accounts.models import ApiToken
-from apps.accounts.services import token_find
+from apps.accounts.tokens import token_find
 
 
 class TokenAuthentication(BaseAuthentication):

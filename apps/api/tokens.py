@@ -14,7 +14,7 @@ from rest_framework.views import APIView
 
 from apps.accounts.models import ApiToken
 from apps.accounts.people import account
-from apps.accounts.services import token_create, token_revoke
+from apps.accounts.tokens import token_create, token_revoke
 from apps.api.permissions import LoggedIn
 
 

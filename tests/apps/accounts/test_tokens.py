@@ -10,7 +10,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from apps.accounts.models import ApiToken
-from apps.accounts.services import TOKENS_A_PERSON, token_create, token_find
+from apps.accounts.tokens import TOKENS_A_PERSON, token_create, token_find
 from apps.core.exceptions import InvalidInput
 from tests.apps.people import user
 

@@ -19,7 +19,7 @@ from django.test import Client, RequestFactory
 from django.utils import timezone
 from pytest_django import Settings
 
-from apps.accounts.services import token_create
+from apps.accounts.tokens import token_create
 from apps.core.models import Job
 from apps.duplicates.models import Lookup
 from apps.videos import uploads

@@ -8,7 +8,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from apps.accounts.services import token_create
+from apps.accounts.tokens import token_create
 from apps.embeddings.selectors import model_version_serving
 from apps.training.models import Dataset
 from tests.apps.people import user
