@@ -82,7 +82,7 @@ def prepare(manifest: Path, base: Base, run: Run, *, frozen_sha256: str = "") ->
     _check_losses(recipe)
     items, problems = _read(manifest, frozen_sha256)
     splits = usable_splits(items)
-    _require_room(run, len(items), base.embedder.spec.image_side)
+    _require_space(run, len(items), base.embedder.spec.image_side)
     captions = sum(len(item.captions) for item in items)
     a_frame = _seconds_a_frame(base.embedder)
     # Reading a picture costs about as much as embedding it with a small model; a caption a quarter of a frame.
@@ -157,7 +157,7 @@ def _too_small(parts: Mapping[str, Sized]) -> str:
     return " and ".join(name for name in SHARES if len(parts.get(name, ())) < MIN_SPLIT)
 
 
-def _require_room(run: Run, items: int, side: int) -> None:
+def _require_space(run: Run, items: int, side: int) -> None:
     """For checkpoints and the candidate, and for the towers decoded pictures of at most twice their ``side``."""
     pictures = items * run.recipe.frames * 3 * (2 * side) ** 2 * 2 if run.recipe.trains_towers else 0  # 2: wide ones
     run.folder.mkdir(parents=True, exist_ok=True)

@@ -92,7 +92,7 @@ def _number(values: Mapping[str, Any], name: str, default: Any, kind: type) -> A
 
 
 def cluster_run_create(*, parameters: ClusterParameters, owner: User | None = None) -> ClusterRun:
-    """The run and its job; older runs than the newest few go away."""
+    """The run and its job; runs older than the newest few are deleted."""
     with transaction.atomic():
         run = ClusterRun.objects.create(owner=owner, parameters=asdict(parameters))
         enqueue(kind=CLUSTERS, subject_id=run.id, title=parameters.words)

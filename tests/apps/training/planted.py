@@ -49,7 +49,7 @@ def draft(base: ModelVersion | None = None, **fields: Any) -> TrainingRun:
 
 
 def done(base: ModelVersion | None = None) -> TrainingRun:
-    """A finished run whose candidate stands by."""
+    """A finished run whose candidate is not active."""
     run = draft(base)
     run.state, run.candidate = TrainingRun.State.DONE, semantic("ready", "candidate")
     run.save()

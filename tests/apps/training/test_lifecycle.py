@@ -185,7 +185,7 @@ def test_a_run_goes_from_draft_to_queue_to_stopped_and_back() -> None:
         run_stop(run_id=run.id)
     run = run_resume(run_id=run.id)
     assert run.state == "queued" and run.reason == ""
-    assert Job.objects.filter(kind="train").count() == 1  # the same job goes on
+    assert Job.objects.filter(kind="train").count() == 1  # the same job continues
     with pytest.raises(Conflict):
         run_resume(run_id=run.id)
 

@@ -12,7 +12,7 @@ from apps.core.models import Job
 from apps.embeddings.models import ClipEmbedding, FrameEmbedding, ModelVersion
 from apps.videos.models import Video
 from tests.clips import Scene, make_clip
-from tests.worker.tasks.serving import register, versions  # noqa: F401
+from tests.worker.tasks.active_versions import register, versions  # noqa: F401
 from worker.embedders.copies.quality import informative_frames
 from worker.tasks import ingest as ingest_task
 from worker.tasks.ingest import ingest

@@ -16,7 +16,7 @@ from apps.embeddings.text_encoder import encode_query
 from apps.videos.models import Video
 from tests.clips import Scene, make_clip
 from tests.worker.embedders.tiny_models import tiny_clip
-from tests.worker.tasks.serving import register, versions  # noqa: F401
+from tests.worker.tasks.active_versions import register, versions  # noqa: F401
 from worker.tasks.ingest import ingest
 
 pytestmark = pytest.mark.django_db(transaction=True)

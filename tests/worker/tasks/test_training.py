@@ -28,7 +28,7 @@ from apps.videos.models import TextSegment, Video
 from tests.apps.people import user
 from tests.clips import Scene, make_clip
 from tests.worker.embedders.tiny_models import WORDS
-from tests.worker.tasks.serving import register, versions  # noqa: F401
+from tests.worker.tasks.active_versions import register, versions  # noqa: F401
 from worker.embedders.registry import load_semantic
 from worker.tasks import candidates, library_index
 from worker.tasks.candidates import candidate, live_traffic

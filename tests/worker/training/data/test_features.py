@@ -1,4 +1,4 @@
-"""The cache of base embeddings: what is in it, what survives, what is told of broken media."""
+"""The cache of base embeddings: what is in it, what survives, what is reported of broken media."""
 
 from __future__ import annotations
 

@@ -164,7 +164,7 @@ def test_what_is_written_loads_and_answers_as_the_trained_model(
     np.testing.assert_allclose(embedder.encode_text(CAPTIONS), model.encode_text(CAPTIONS), atol=tolerance)
     untouched = load_semantic(folders[kind], kind, "")
     assert np.abs(embedder.encode_text(CAPTIONS) - untouched.encode_text(CAPTIONS)).max() > 3 * tolerance
-    # and the next run goes on from it
+    # and the next run continues from it
     again = open_tower_model(tmp_path / "candidate", recipe)
     np.testing.assert_allclose(again.encode_text(CAPTIONS), model.encode_text(CAPTIONS), atol=tolerance)
 

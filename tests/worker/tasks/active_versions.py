@@ -1,4 +1,4 @@
-"""Serving model versions for the tests of tasks: a tiny bundled encoder and the repository's copy descriptor."""
+"""Active model versions for the tests of tasks: a tiny bundled encoder and the repository's copy descriptor."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from worker.embedders.semantic.bundled import bundled_spec
 from worker.types import EmbedderSpec
 
 
-def serve(spec: EmbedderSpec, folder: Path) -> ModelVersion:
+def activate(spec: EmbedderSpec, folder: Path) -> ModelVersion:
     version = model_version_register(spec=spec, folder=str(folder))
     return model_version_promote(version_id=version.id)
 
 
 @pytest.fixture
 def versions(tmp_path: Path, transactional_db: None) -> tuple[ModelVersion, ModelVersion]:
-    """(semantic, copy), both serving."""
+    """(semantic, copy), both active."""
     load_semantic.cache_clear()
     folder = tmp_path / "tiny"
     folder.mkdir()
     tiny_bundled(folder)
     copy = Path(settings.BUNDLED_MODELS_DIR) / "copy"
-    return serve(bundled_spec(folder), folder), serve(load_copy(copy).spec, copy)
+    return activate(bundled_spec(folder), folder), activate(load_copy(copy).spec, copy)
 
 
 def register(path: Path) -> Video:
