@@ -48,6 +48,7 @@ from worker.types import ProbeFacts
 
 SIGN_SECONDS = 0.5
 RATE_GRACE_FRAMES = 1000  # decoded before the frame rate is judged
+MAX_RESYNCS = 100_000
 MAX_FIRST_ERRORS = 500  # packets that may fail before the first frame
 
 
@@ -59,6 +60,7 @@ class Decoding:
         self.packets = self.broken_packets = self.frames = 0
         self.data_start = 0.0  # of the first packet of the picture track, on the file's clock
         self.data_end = 0.0  # of any track, on the file's clock; followed only if the picture track promises nothing
+        self.restarts = Restarts()
         self.read_error = ""
         configure_decoder(video, limits)
 
@@ -67,20 +69,29 @@ class Decoding:
         follow = not video_promise(self.video)
         streams = self.container.streams
         tracks: Iterable[Stream] = (self.video, *streams.audio, *streams.subtitles) if follow else (self.video,)
-        restarts = None
-        if may_restart(self.container):
-            restarts, tracks = Restarts(), played_tracks(self.container, self.video)
-        try:
-            for packet in self.container.demux(*tracks):
-                if restarts is not None:
-                    restarts.correct(packet)
-                if follow and packet.pts is not None:
-                    end = (packet.pts + (packet.duration or 0)) * packet.time_base
-                    self.data_end = max(self.data_end, float(end))
-                if packet.stream is self.video:  # the empty packets at the end all have the stream_index 0
-                    yield packet
-        except av.error.InvalidDataError as error:
-            self.read_error = str(error)  # how much was read until here decides what it means
+        restarting = may_restart(self.container)
+        if restarting:
+            tracks = played_tracks(self.container, self.video)
+        for packet in self.demuxed(tracks):
+            if restarting:
+                self.restarts.correct(packet)
+            if follow and packet.pts is not None:
+                end = (packet.pts + (packet.duration or 0)) * packet.time_base
+                self.data_end = max(self.data_end, float(end))
+            if packet.stream is self.video:  # the empty packets at the end all have the stream_index 0
+                yield packet
+
+    def demuxed(self, tracks: Iterable[Stream]) -> Iterator[Packet[Any]]:
+        """The packets of ``tracks``, also those after a stretch of a transport stream that cannot be read."""
+        for _ in range(MAX_RESYNCS):
+            try:
+                yield from self.container.demux(*tracks)
+                return
+            except av.error.BlockingIOError:
+                continue  # no packet begins in the next 64 KB: search on
+            except av.error.InvalidDataError as error:
+                self.read_error = str(error)  # how much was read until here decides what it means
+                return
 
     def __iter__(self) -> Iterator[av.VideoFrame]:
         for packet in self.packets_of_video():
@@ -103,6 +114,11 @@ class Decoding:
                 check_picture(frame.width, frame.height, self.limits)
                 yield frame
 
+    def result(self, start: float, end: float) -> Decoded:
+        """start, end: of the frames, on the file's own clock."""
+        return Decoded(self.data_start, start, end, self.data_end, self.restarts.skipped, self.packets,
+                       self.broken_packets)  # fmt: skip
+
     def note_broken(self, error: av.error.FFmpegError) -> None:
         self.broken_packets += 1
         context = self.video.codec_context
@@ -112,7 +128,7 @@ class Decoding:
 
 
 def no_frames(decoding: Decoding) -> MediaError:
-    if decoding.packets == 0 or decoding.read_error:
+    if decoding.packets == 0 or (decoding.read_error and not decoding.broken_packets):
         return MediaError("truncated", detail=f"no frames; {decoding.read_error or 'no packets'}")
     return MediaError("damaged", detail=f"{decoding.packets} packets, {decoding.broken_packets} broken, no frame")
 
@@ -195,8 +211,7 @@ def stream(path: str, limits: Limits, out: IO[bytes]) -> None:
             output.judged(cuts.push(position, signer(frame), frame))
             output.sign_of_life()
         output.judged(cuts.flush())
-        check_complete(promise, Decoded(decoding.data_start, clock.first + zero, clock.end + zero, decoding.data_end,
-                                        decoding.packets, decoding.broken_packets))  # fmt: skip
+        check_complete(promise, decoding.result(clock.first + zero, clock.end + zero))
         output.sampler.finish(clock.end)
         output.shots()
         write_message(out, {"type": "end", "duration": clock.end, "frames": decoding.frames, "peak": peak_memory()})

@@ -37,6 +37,8 @@ def error_from(fields: dict[str, Any], child: Sandboxed) -> MediaError:
     code, tail = str(fields.get("code")), child.stderr_tail[-1000:]
     if code == "damaged" and _SIZE_REFUSED.search(tail):
         code = "too_large_picture"  # the decoder saw the size first, and calls it an invalid argument
+    if code == "out_of_memory" and "exceeds max_streams" in tail:
+        code = "too_many_streams"  # what the demuxer of mp4 says
     detail = f"{str(fields.get('detail', ''))[:1000]} {tail}".strip()
     return MediaError(code if code in MESSAGES else "damaged", detail=detail)
 

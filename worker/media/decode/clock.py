@@ -59,6 +59,7 @@ class Restarts:
     """
 
     def __init__(self) -> None:
+        self.skipped = 0.0  # seconds that jumps forward passed over
         self._offset = 0.0
         self._last: dict[int, tuple[float, float]] = {}  # track -> time of its last packet, and of the next one
 
@@ -73,6 +74,7 @@ class Restarts:
         last, expected = known or (time, time)
         if abs(time - expected) > JUMP_SECONDS or time + BACKWARD_SECONDS < last:
             self._offset += expected - time
+            self.skipped += max(0.0, time - expected)
             time = expected
         self._last[packet.stream_index] = time, time + (packet.duration or 0) * tick
         if self._offset and packet.size:

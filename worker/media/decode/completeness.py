@@ -39,6 +39,7 @@ class Decoded:
     start: float  # of the first frame
     end: float  # of the last frame
     data_end: float  # of the last packet of any track
+    skipped: float  # seconds that are missing in the middle and were closed up
     packets: int
     broken: int
 
@@ -48,13 +49,15 @@ def check_complete(promise: Promise, decoded: Decoded) -> None:
 
     Where only the file as a whole promises a length, sound may rightly outlast the picture.
     """
+    broken, packets = decoded.broken, decoded.packets
+    if broken > FEW_BROKEN and broken > MAX_BROKEN * packets:
+        raise MediaError("damaged", detail=f"{broken} of {packets} packets are broken")
     covered = max(decoded.end, decoded.data_end) - promise.start
     detail = f"{covered:.1f} s of {promise.length:.1f} s"
     if covered + SLACK_SECONDS < promise.length and covered < MIN_COVERAGE * promise.length:
+        if decoded.skipped > SLACK_SECONDS:
+            raise MediaError("damaged", detail=f"{detail}; {decoded.skipped:.1f} s are missing in the middle")
         raise MediaError("header_mismatch" if promise.length > WILD_PROMISE * covered else "truncated", detail=detail)
     lost = decoded.start - decoded.data_start  # packets were there, but no frame came out of them
     if lost > SLACK_SECONDS and lost > (1 - MIN_COVERAGE) * promise.length > 0:
         raise MediaError("damaged", detail=f"the first {lost:.1f} s of {promise.length:.1f} s cannot be decoded")
-    broken, packets = decoded.broken, decoded.packets
-    if broken > FEW_BROKEN and broken > MAX_BROKEN * packets:
-        raise MediaError("damaged", detail=f"{broken} of {packets} packets are broken")

@@ -34,7 +34,7 @@ _CLOCK = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)$")
 
 def open_container(path: str, limits: Limits) -> InputContainer:
     """Opens with the whitelists. Raises MediaError when no allowed demuxer takes the file."""
-    options = reading_options(pixels=limits.pixels, streams=limits.streams)
+    options = reading_options(pixels=limits.pixels, streams=limits.streams + 1)  # one more than choose_video takes
     try:
         return av.open(file_url(path), "r", options=options, metadata_errors="replace")
     except av.error.InvalidDataError as error:
@@ -88,6 +88,8 @@ def choose_video(container: InputContainer, limits: Limits) -> VideoStream:
         raise MediaError("not_video", detail="no video stream")
     video = _main_track(container, [t for t in tracks if _is_readable(t)]) or tracks[0]
     if video.codec_context is None:
+        if may_restart(container):  # these name the codec by its number: what was not recognised is broken
+            raise MediaError("damaged", detail="no header of the picture")
         raise MediaError("unsupported_codec", detail="no decoder")
     if video.codec_context.name not in VIDEO_DECODERS:
         raise MediaError("unsupported_codec", detail=video.codec_context.name)

@@ -27,7 +27,7 @@ class Limits:
     duration_seconds: float = 12 * 3600.0
     frames_per_second: float = 480.0
     frames: int = 12 * 3600 * 120
-    streams: int = 64
+    streams: int = 256
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))

@@ -209,9 +209,34 @@ def test_a_video_that_needs_more_memory_than_allowed_is_refused(tmp_path: Path) 
     assert refusal(make_clip(tmp_path / "clip.mp4"), limited(memory_bytes=120 * 1024 * 1024)) == "out_of_memory"
 
 
-def test_too_many_tracks_are_refused(tmp_path: Path) -> None:
-    path = make_clip(tmp_path / "clip.mkv", audio="aac", seconds=0.5)
-    assert refusal(path, limited(streams=1)) in ("too_many_streams", "damaged")
+@pytest.mark.parametrize("container", ["mkv", "mp4"])
+@pytest.mark.parametrize("picture_first", [True, False])
+def test_many_tracks_are_read_and_too_many_are_named(tmp_path: Path, container: str, picture_first: bool) -> None:
+    clip = make_clip(tmp_path / "clip.mkv", audio="aac", seconds=0.5)
+    path, sound = tmp_path / f"many.{container}", ["-map", "0:a"] * 70
+    maps = ["-map", "0:v", *sound] if picture_first else [*sound, "-map", "0:v"]
+    ffmpeg("-i", clip, *maps, "-c", "copy", path)
+    assert accepted_seconds(path) == pytest.approx(0.5, abs=0.05)
+    assert refusal(path, limited(streams=64)) == "too_many_streams"
+
+
+@pytest.mark.parametrize(("name", "codec"), [("a.ts", "h264"), ("b.ts", "mpeg2video"), ("c.mpg", "mpeg2video")])
+def test_a_stream_torn_at_its_start_is_not_said_to_lack_its_end(tmp_path: Path, name: str, codec: str) -> None:
+    """The first picture that can be decoded comes seconds after the first that is there."""
+    path = make_clip(tmp_path / name, scenes=[Scene("testsrc")], seconds=12.0, codec=codec,
+                     encoder_args=("-g", "150", "-sc_threshold", "1000000000" if codec != "h264" else "0"))  # fmt: skip
+    path.write_bytes(path.read_bytes()[188 * 200 :])
+    assert refusal(path) == "damaged"
+
+
+def test_a_transport_stream_is_read_on_after_a_hole(tmp_path: Path) -> None:
+    path = make_clip(tmp_path / "hole.ts", scenes=[Scene("life", 1)], seconds=12.0, size=(640, 480))
+    data = bytearray(path.read_bytes())
+    hole = len(data) // 20
+    assert hole > 2 * 65536  # so much that FFmpeg gives up looking for the next packet
+    data[len(data) // 2 : len(data) // 2 + hole] = bytes(hole)
+    path.write_bytes(data)
+    assert accepted_seconds(path) == pytest.approx(12.0, abs=0.1)
 
 
 def test_an_absurd_frame_rate_is_refused(tmp_path: Path) -> None:
