@@ -158,7 +158,7 @@ def _prepare() -> None:
     """Tables, static files, models: each idempotent and quick when there is nothing to do."""
     started = time.monotonic()
     say("up", "preparing tables, static files and models (the first time takes a minute or two)")
-    call_command("migrate", verbosity=0, interactive=False)
+    migrate()
     call_command("collectstatic", verbosity=0, interactive=False)
     if "prepare" in get_commands():
         try:
@@ -168,10 +168,24 @@ def _prepare() -> None:
     say("up", f"database and files are prepared ({time.monotonic() - started:.1f} s)")
 
 
-def run_command(*arguments: str) -> None:
-    """A manage.py command in a process of its own, whose memory goes away with it. CannotStart when it fails."""
+def migrate() -> None:
+    """Bring the tables up to date; processes that start at the same time take turns."""
+    lock = FileLock(settings.DATA_DIR / "migrate.lock")
+    lock.own()
+    try:
+        call_command("migrate", verbosity=0, interactive=False)
+    finally:
+        lock.release()
+
+
+def run_command(*arguments: str, quiet: bool = False) -> None:
+    """A manage.py command in a process of its own, whose memory goes away with it. CannotStart when it fails.
+
+    ``quiet``: what it prints is dropped; what it reports on stderr is shown.
+    """
     command = [sys.executable, str(CODE / "manage.py"), *arguments]
-    done = subprocess.run(command, cwd=CODE, preexec_fn=preparing(), check=False)
+    output = subprocess.DEVNULL if quiet else None
+    done = subprocess.run(command, cwd=CODE, preexec_fn=preparing(), stdout=output, check=False)
     if done.returncode != 0:
         raise CannotStart(f"manage.py {' '.join(arguments)} failed; see its messages above")
 

@@ -8,8 +8,9 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from apps.core.management.prepared import PreparedCommand
 from apps.duplicates.lookups.answers import answer_matches
 from apps.duplicates.lookups.notes import INSTEAD, note_message
 from apps.duplicates.wording import overall_words, span_words
@@ -20,9 +21,9 @@ from apps.videos.models import Video
 DEFAULT_LIMIT = 20
 
 
-class Command(BaseCommand):
+class Command(PreparedCommand):
+    needs_models = True
     help = "Show which library videos share footage with FILE, and which of their segments match."
-    requires_migrations_checks = False
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path)

@@ -7,9 +7,10 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import transaction
 
+from apps.core.management.prepared import PreparedCommand
 from apps.core.models import Job
 from apps.embeddings.job_kinds import MODEL_INSTALL
 from apps.embeddings.models import ModelVersion
@@ -17,7 +18,7 @@ from apps.embeddings.models import ModelVersion
 BAR = 30
 
 
-class Command(BaseCommand):
+class Command(PreparedCommand):
     help = __doc__
 
     def add_arguments(self, parser: CommandParser) -> None:

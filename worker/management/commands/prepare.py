@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import transaction
 
 from apps.core.jobs import enqueue
+from apps.core.management.prepared import PreparedCommand
 from apps.embeddings.job_kinds import MODEL_INSTALL
 from apps.embeddings.model_versions import model_version_promote, model_version_register
 from apps.embeddings.models import ModelVersion
@@ -70,7 +71,7 @@ def _fingerprint(sources: Path) -> str:
     return digest.hexdigest()
 
 
-class Command(BaseCommand):
+class Command(PreparedCommand):
     help = __doc__
 
     def add_arguments(self, parser: CommandParser) -> None:

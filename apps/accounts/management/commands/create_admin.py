@@ -6,15 +6,16 @@ import secrets
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import transaction
 
+from apps.core.management.prepared import PreparedCommand
 from vsearch import env
 
 ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # nothing that is misread
 
 
-class Command(BaseCommand):
+class Command(PreparedCommand):
     help = (
         "Create an administrator if there is none, and show the password once. "
         "VSEARCH_ADMIN_PASSWORD (or VSEARCH_ADMIN_PASSWORD_FILE) sets the password instead. Safe to run again."

@@ -6,15 +6,16 @@ import time
 from typing import Any
 from uuid import UUID
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
+from apps.core.management.prepared import PreparedCommand
 from apps.core.models import Job
 from apps.duplicates.library.scans import scan_start
 
 POLL_SECONDS = 1.0
 
 
-class Command(BaseCommand):
+class Command(PreparedCommand):
     help = (
         "Compare all videos of the library again. A worker must run (manage.py up); a stopped scan continues by itself."
     )

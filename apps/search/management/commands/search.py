@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from apps.core.exceptions import VSearchError
+from apps.core.management.prepared import PreparedCommand
 from apps.core.timespan import timecode
 from apps.search.answers import SearchAnswer, answer_as_dict
 from apps.search.searching import DEFAULT_LIMIT, search_moments
 
 
-class Command(BaseCommand):
+class Command(PreparedCommand):
+    needs_models = True
     help = "Find moments by what they show, and titles and subtitles by their words."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import close_old_connections
 from watchfiles import watch
 
 from apps.core.exceptions import VSearchError
+from apps.core.management.prepared import PreparedCommand
 from apps.videos.editing import tags_clean
 from apps.videos.identity import Identity, identity_of
 from apps.videos.importing import Imported, Outcome, file_import, import_end, manifest_read
@@ -26,7 +27,7 @@ WATCH_STEP_MS = 2000
 SHOW_HASHING_ABOVE = 512 * 1024**2
 
 
-class Command(BaseCommand):
+class Command(PreparedCommand):
     help = (
         "Add the videos of a folder to the library. Imported files are never copied. "
         "Known files are skipped, so you can run this again at any time."
