@@ -187,7 +187,7 @@ def test_what_cannot_be_asked_is_said(tmp_path: Path, media: Path) -> None:
         ("tfds", {}, "there are csv"),
         ("flickr", {"media": tmp_path / "gone"}, "--media"),
         ("flickr", {"split": "train"}, "no splits"),
-        ("folder", {}, "no folder"),
+        ("folder", {}, "is not a folder"),
     ):
         with pytest.raises(ManifestError, match=words):
             read_source(path, name, **arguments)

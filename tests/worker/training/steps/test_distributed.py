@@ -18,7 +18,7 @@ from tests.worker.training.steps.shared_batch import ROWS, Towers, step
 from worker.training.errors import TrainingError
 from worker.training.steps.distributed import World, gather_rows, joined_world
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 PROCESSES = 2
 
 
