@@ -18,7 +18,7 @@ from apps.videos.editing import tags_add, tags_clean
 from apps.videos.ingest import ingest_again
 from apps.videos.models import Video
 from apps.videos.paths import path_from, path_text
-from apps.videos.presence import LOST, WHOLE, Place, file_place, presence_tell, videos_mark_missing
+from apps.videos.presence import LOST, READ_AT_MOST, WHOLE, Place, file_place, presence_tell, videos_mark_missing
 from apps.videos.registration import video_register
 from apps.videos.relocation import (
     Content,
@@ -176,11 +176,16 @@ def import_end(*, folder: Path | None, present: set[str], done: Sequence[Importe
 def _gone_and_back(folder: Path, present: set[str]) -> list[Imported]:
     found = []
     root = path_text(folder).rstrip("/") + "/"
-    for video in Video.objects.filter(source=Video.Source.IMPORT, path__startswith=root):
-        if video.path in present and video.missing_since is None:
-            continue
-        place, identity = file_place(video, read_up_to=WHOLE)
-        if video.path in present:
+    rows = Video.objects.filter(source=Video.Source.IMPORT, path__startswith=root)
+    looked_for = [
+        video_id
+        for video_id, path, since in rows.values_list("id", "path", "missing_since").iterator()
+        if since is not None or path not in present
+    ]
+    for video in Video.objects.filter(id__in=looked_for).iterator():
+        is_present = video.path in present
+        place, identity = file_place(video, read_up_to=WHOLE if is_present else READ_AT_MOST)
+        if is_present:
             if place == Place.HERE and identity is not None:
                 video_place(video, video.file, identity)
                 found.append(Imported(video.file, Outcome.KNOWN, changed=(video.id,)))

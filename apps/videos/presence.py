@@ -113,8 +113,13 @@ def video_check(video: Video, *, read_up_to: float = READ_AT_MOST) -> Place:
     return place
 
 
-def videos_check(videos: Iterable[Video]) -> dict[UUID, Place]:
-    return {video.id: video_check(video) for video in videos}
+def missing_check() -> None:
+    """Look again for what is missing, so that it ends by itself when a file or a share is back."""
+    videos_check(Video.objects.filter(missing_since__isnull=False).exclude(path="").iterator(), read_up_to=WHOLE)
+
+
+def videos_check(videos: Iterable[Video], *, read_up_to: float = READ_AT_MOST) -> dict[UUID, Place]:
+    return {video.id: video_check(video, read_up_to=read_up_to) for video in videos}
 
 
 def videos_mark_missing(video_ids: Collection[UUID]) -> None:

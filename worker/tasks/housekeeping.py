@@ -5,6 +5,7 @@ from __future__ import annotations
 from apps.core.jobs import sweep
 from apps.duplicates.lookups.files import lookups_expire
 from apps.search.snapshots import snapshots_purge
+from apps.videos.presence import missing_check
 from apps.videos.uploads import uploads_expire
 from vsearch.celery import app
 
@@ -17,7 +18,9 @@ def sweep_jobs() -> None:
 
 @app.task(name="worker.expire")
 def expire() -> None:
-    """Every hour: query files past their day, uploads that nobody finished, answers that nobody pages through."""
+    """Every hour: query files past their day, uploads that nobody finished, answers that nobody pages through; look
+    for files that were missing."""
     lookups_expire()
     uploads_expire()
     snapshots_purge()
+    missing_check()

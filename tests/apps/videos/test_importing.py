@@ -255,8 +255,11 @@ def test_one_file_can_be_imported(library: Path) -> None:
     assert Video.objects.get().path == str(library / "a.mp4")
 
 
+@pytest.mark.parametrize("name", [b"late.mp4", b"caf\xe9.mp4"])
 @pytest.mark.django_db(transaction=True)
-def test_watch_adds_a_file_that_comes_later_and_stops_on_ctrl_c(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_watch_adds_a_file_that_comes_later_and_stops_on_ctrl_c(
+    library: Path, monkeypatch: pytest.MonkeyPatch, name: bytes
+) -> None:
     """The command runs in this thread; the helper drops a file and, when it was seen, presses Ctrl-C."""
     module = __import__("apps.videos.management.commands.import", fromlist=["watch"])
     real_watch = module.watch
@@ -265,12 +268,12 @@ def test_watch_adds_a_file_that_comes_later_and_stops_on_ctrl_c(library: Path, m
     def watch_until_seen(*args: Any, **options: Any) -> Any:
         for changes in real_watch(*args, **{**options, "rust_timeout": 200}):
             if not dropped.is_set():
-                put(library / "late.mp4", b"late")
+                put(library / os.fsdecode(name), b"late")
                 dropped.set()
                 yield changes
                 continue
             yield changes
-            if Video.objects.filter(original_name="late.mp4").exists():
+            if Video.objects.count() == 3:
                 raise KeyboardInterrupt
 
     monkeypatch.setattr(module, "watch", watch_until_seen)

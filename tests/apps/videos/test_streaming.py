@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 from pytest_django import Settings
 
 from apps.videos.models import Video
+from apps.videos.presence import missing_check
 from apps.videos.streaming import BLOCK_BYTES
 from tests.apps.people import imported, user
 
@@ -122,6 +124,13 @@ def test_a_file_that_is_back_plays_again_and_is_missing_no_longer(viewer: Client
     assert video.missing_since is not None
     away.rename(video.path)
     assert viewer.get(f"/videos/{video.id}/stream").status_code == 200
+    video.refresh_from_db()
+    assert video.missing_since is None
+
+
+def test_the_hourly_look_ends_it_as_well(video: Video) -> None:
+    Video.objects.update(missing_since=timezone.now())
+    missing_check()
     video.refresh_from_db()
     assert video.missing_since is None
 

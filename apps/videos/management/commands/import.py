@@ -12,6 +12,7 @@ from uuid import UUID
 from django.core.management.base import CommandError, CommandParser
 from django.db import close_old_connections
 from watchfiles import watch
+from watchfiles._rust_notify import WatchfilesRustInternalError
 
 from apps.core.exceptions import VSearchError
 from apps.core.management.prepared import PreparedCommand
@@ -140,12 +141,22 @@ class Command(PreparedCommand):
         """Whole passes are cheap, so an event only says that one is due; growing files are looked at every step."""
         self.stdout.write(f"Watching {path_text(folder)}. Press Ctrl-C to stop.")
         stop = threading.Event()
-        for changes in watch(
-            folder, stop_event=stop, step=100, rust_timeout=WATCH_STEP_MS, yield_on_timeout=True, raise_interrupt=True
-        ):
-            if changes or growing:
-                close_old_connections()
-                growing = self._pass(folder, again=True)
+        due = False
+        while True:
+            try:
+                for changes in watch(
+                    folder, stop_event=stop, step=100, rust_timeout=WATCH_STEP_MS, yield_on_timeout=True,
+                    raise_interrupt=True,
+                ):  # fmt: skip
+                    if changes or growing or due:
+                        due = False
+                        close_old_connections()
+                        growing = self._pass(folder, again=True)
+                return
+            except WatchfilesRustInternalError as error:
+                if "decode path" not in str(error):
+                    raise
+                due = True  # watchfiles cannot tell a name that is no UTF-8; a whole pass finds the file
 
 
 def _look(path: Path) -> Identity | None:
