@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from apps.accounts import throttling
 
 
-class Throttled(AuthenticationForm):
+class ThrottledLogin(AuthenticationForm):
     """Refuses to look at a password after too many wrong ones; ``wait_seconds`` tells the view."""
 
     wait_seconds = 0
@@ -33,11 +33,11 @@ class Throttled(AuthenticationForm):
         return cleaned
 
 
-class LoginForm(Throttled):
+class LoginForm(ThrottledLogin):
     pass
 
 
-class AdminLoginForm(Throttled, AdminAuthenticationForm):
+class AdminLoginForm(ThrottledLogin, AdminAuthenticationForm):
     """The admin site has a login page of its own."""
 
 

@@ -107,7 +107,7 @@ class NewRunSerializer(serializers.Serializer[Any]):
     start = serializers.BooleanField(required=False, default=True)
 
 
-class Throttled(APIView):
+class TrainingView(APIView):
     permission_classes = (MayTrain,)
     throttle_classes = (ScopedRateThrottle,)
     throttle_scope = "training"
@@ -219,7 +219,7 @@ ACTIONS = {
 }
 
 
-class RunActionView(Throttled):
+class RunActionView(TrainingView):
     @extend_schema(
         operation_id="training_runs_act",
         parameters=[OpenApiParameter("action", str, OpenApiParameter.PATH, enum=list(ACTIONS))],

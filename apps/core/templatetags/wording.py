@@ -6,7 +6,7 @@ from typing import Any
 
 from django import template
 
-from apps.core.timespan import timecode
+from apps.core.timespan import timecode as as_timecode
 
 register = template.Library()
 
@@ -50,9 +50,9 @@ UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 @register.filter
-def clock(seconds: float | None) -> str:
+def timecode(seconds: float | None) -> str:
     """75.4 -> "1:15"; nothing for None."""
-    return "" if seconds is None else timecode(seconds)
+    return "" if seconds is None else as_timecode(seconds)
 
 
 @register.filter

@@ -8,7 +8,6 @@ from pathlib import Path
 from django import template
 
 from apps.core.exceptions import VSearchError
-from apps.core.timespan import timecode as as_timecode
 from apps.embeddings.models import ClipEmbedding, ModelVersion
 from apps.embeddings.selectors import model_version_serving
 from apps.search.moments import Moment
@@ -105,9 +104,3 @@ def picture_of(video: Video, shot: Shot) -> str:
 def plain_number(seconds: float | None) -> str:
     """For addresses and data attributes: 12.5 -> "12.5", 12.0 -> "12"."""
     return f"{seconds or 0.0:.2f}".rstrip("0").rstrip(".")
-
-
-@register.filter
-def timecode(seconds: float | None) -> str:
-    """75.4 -> "1:15"; nothing for None."""
-    return "" if seconds is None else as_timecode(seconds)
