@@ -45,7 +45,7 @@ class PathCosts:
 
 @dataclass(frozen=True, slots=True)
 class SpeedRange:
-    """What counts as going on: reference seconds a query second, give or take ``slack`` seconds a step."""
+    """What counts as continuing: reference seconds a query second, give or take ``slack`` seconds a step."""
 
     slowest: float = 0.5
     fastest: float = 2.0
@@ -251,7 +251,7 @@ def best_path(
 
 
 def _broken(places: Indices, begins: NDArray[np.bool_], tracks: Tracks) -> NDArray[np.bool_]:
-    """``begins``, and also where a piece of a long query does not go on from the end of the piece before."""
+    """``begins``, and also where a piece of a long query does not continue from the end of the piece before."""
     before = np.r_[NONE, places[:-1]]
     here = places != NONE
     fresh = here & (before == NONE)

@@ -92,7 +92,7 @@ def run_stop(*, run_id: UUID) -> TrainingRun:
 
 
 def run_resume(*, run_id: UUID) -> TrainingRun:
-    """Go on from the last checkpoint of a stopped or failed run."""
+    """Continue from the last checkpoint of a stopped or failed run."""
     disk_check()
     with transaction.atomic():
         run = _locked(run_id)

@@ -1,4 +1,4 @@
-"""Datasets are frozen, runs train and stop and go on, candidates are indexed and compared: with real tiny models."""
+"""Datasets are frozen, runs train and stop and continue, candidates are indexed and compared: with real tiny models."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Trains the transition classifier (worker.detection.transition) on generated pairs of neighbouring frames.
 
-"Goes on": neighbouring frames of one MSR-VTT video that look alike before the edit (they lie seconds apart, often with
+"Continues": neighbours of one MSR-VTT video that look alike before the edit (they lie seconds apart, often with
 a cut between them), or of a camera that moves over one picture. "Changes": frames of two different videos. Four videos
 share one set of edits, and most pairs of either kind come from inside such a set, so that the edit says nothing about
 the answer; composites show another stranger for every video, so that all of a frame changes. Split by video, as the
@@ -39,7 +39,7 @@ log = logging.getLogger("transition")
 
 SET = 4  # videos edited alike
 PAN = 4  # frames at most of a camera that moves over one picture
-SAME_SHOT = 0.6  # correlation of two frames' thumbnails from which they go on; nearly all pairs above it do
+SAME_SHOT = 0.6  # correlation of two frames' thumbnails from which they continue; nearly all pairs above it do
 CHANGES = 2  # pairs that change for every one that stays the same
 OTHER_EDIT = 0.25  # share of changes between videos of two sets
 BATCH = 256
@@ -47,7 +47,7 @@ RATE = 1e-3
 WEIGHT_DECAY = 5e-2
 NOISE = 0.3  # of a descriptor's length, so that single training frames are not learned by heart
 CHECKPOINT_STEPS = 200
-KINDS = ("video", "moved", "alike", "apart")  # the first two go on, the others change
+KINDS = ("video", "moved", "alike", "apart")  # the first two continue, the others change
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def edited_frames(images: np.ndarray, groups: list[np.ndarray], seed: int) -> Fr
 
 
 def neighbour_pairs(frames: Frames, seed: int) -> Pairs:
-    """All neighbours that go on, and CHANGES times as many pairs of frames of different videos."""
+    """All neighbours that continue, and CHANGES times as many pairs of frames of different videos."""
     rng = np.random.default_rng(seed)
     before = np.flatnonzero(frames.follows[1:])
     kind = frames.single[before].astype(np.int64)

@@ -1,7 +1,7 @@
 """The course of a run: TensorBoard event files for people with TensorBoard, curve.jsonl for everything else.
 
-Both go on after a kill. A line that a kill tore is dropped; points after the step to resume from are dropped too, since
-the run will pass there again.
+Both continue after a kill. A line that a kill tore is dropped; points after the step to resume from are dropped too,
+since the run will pass there again.
 """
 
 from __future__ import annotations
