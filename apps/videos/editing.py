@@ -11,6 +11,7 @@ from django.db import transaction
 from apps.core.exceptions import InvalidInput
 from apps.core.jobs import jobs_drop
 from apps.videos.models import Tag, TextSegment, Video
+from apps.videos.paths import readable_name
 from apps.videos.selectors import video_get
 from apps.videos.storage import folder_remove
 
@@ -31,7 +32,7 @@ def video_update(
     """Change what is not None. Titles and descriptions are searched, so their text segments change along."""
     video = video_get(video_id=video_id, locked=True)
     if title is not None:
-        video.title = title.strip()
+        video.title = readable_name(title.strip())
         if not video.title:
             raise InvalidInput("The title cannot be empty.", field="title")
         if len(video.title) > TITLE_LENGTH:

@@ -8,6 +8,7 @@ from uuid import UUID
 from apps.core.exceptions import Conflict
 from apps.core.jobs import job_kind
 from apps.videos.models import Video
+from apps.videos.presence import Place, file_place
 from apps.videos.selectors import video_get
 from apps.videos.storage import is_managed
 
@@ -59,8 +60,11 @@ def ingest_retried(video_id: UUID) -> None:
 
 def file_check(video: Video) -> None:
     """Conflict unless its file is there."""
-    if video.path and video.file.is_file():
+    place = file_place(video)[0]
+    if place == Place.HERE:
         return
+    if place == Place.REPLACED:
+        raise Conflict(place.words)
     if video.source == Video.Source.UPLOAD or is_managed(video.file):
         raise Conflict("The file was deleted because it cannot be read. Upload a repaired file instead.")
     raise Conflict(f"The file is no longer at {video.path or 'its old place'}. Put it back or import it again.")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Collection, Iterable
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from uuid import UUID
@@ -96,20 +97,20 @@ def _folder_is_away(video: Video) -> bool:
 def video_check(video: Video, *, read_up_to: float = READ_AT_MOST) -> Place:
     """Look for the file and store what was found, in the row and in ``video``."""
     place, identity = file_place(video, read_up_to=read_up_to)
-    if place == Place.HERE:
-        if (identity is not None and identity != video.identity) or video.missing_since:
-            found = identity or video.identity
-            video.missing_since, before = None, video.missing_since
-            if found is not None:
-                video.size_bytes, video.modified_ns, video.file_id = (
-                    found.size_bytes, found.modified_ns, found.file_id)  # fmt: skip
-            video.save(update_fields=["size_bytes", "modified_ns", "file_id", "missing_since", "updated_at"])
-            if before:
-                presence_tell([video.id])
-    elif place != Place.AWAY and video.missing_since is None:
-        video.missing_since = timezone.now()
-        video.save(update_fields=["missing_since", "updated_at"])
-        presence_tell([video.id])
+    if place == Place.AWAY:
+        return place
+    here, was_missing = place == Place.HERE, video.missing_since is not None
+    found = identity if here and identity is not None else video.identity
+    if found == video.identity and here != was_missing:
+        return place
+    known = {} if found is None else asdict(found)
+    values = {**known, "missing_since": None if here else video.missing_since or timezone.now()}
+    # An import may have given the video another path since its row was read: then this look says nothing.
+    if Video.objects.filter(id=video.id, path=video.path).update(**values):
+        for name, value in values.items():
+            setattr(video, name, value)
+        if here == was_missing:
+            presence_tell([video.id])
     return place
 
 

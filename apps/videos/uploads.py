@@ -23,6 +23,7 @@ from django.utils import timezone
 from apps.core.exceptions import Conflict, InvalidInput, NotFound
 from apps.videos.exceptions import Locked, TooLarge
 from apps.videos.models import Upload
+from apps.videos.paths import readable_name
 from apps.videos.storage import (
     OUT_OF_SPACE,
     no_space,
@@ -78,7 +79,7 @@ def upload_create(
         owner=owner,
         session_key=session_key,
         purpose=purpose,
-        file_name=name,
+        file_name=readable_name(name),
         length=length,
     )
     try:

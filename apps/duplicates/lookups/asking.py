@@ -19,6 +19,7 @@ from apps.duplicates.job_kinds import LOOKUP
 from apps.duplicates.lookups.files import lookups_folder
 from apps.duplicates.models import Lookup
 from apps.videos.models import Video
+from apps.videos.paths import readable_name
 from apps.videos.storage import extension_of, move_into
 
 MIN_SPAN_SECONDS = 2.0
@@ -65,7 +66,7 @@ def lookup_create(
             span = span_checked(start, end, video.duration_seconds or 0.0)
             lookup.start_seconds, lookup.end_seconds = span
     else:
-        lookup.file_name = PurePath(file_name.replace("\\", "/").replace("\x00", "")).name.strip()[:300] or "video"
+        lookup.file_name = readable_name(PurePath(file_name.replace("\\", "/")).name).strip()[:300] or "video"
         lookup.path = str(lookups_folder() / f"{lookup.id}{extension_of(lookup.file_name)}")
     with transaction.atomic():
         lookup.save(force_insert=True)

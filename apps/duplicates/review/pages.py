@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.core.paginator import Paginator
+from django.core.paginator import Page, Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
@@ -21,6 +21,7 @@ from apps.duplicates.models import DuplicateGroup
 from apps.duplicates.review.decisions import NOTHING_DELETED
 from apps.duplicates.review.evidence import Pair, group_evidence
 from apps.duplicates.review.forms import review_apply
+from apps.videos.presence import LOST, videos_check
 
 GROUPS_A_PAGE = 20
 
@@ -41,9 +42,11 @@ def review_page(request: HttpRequest) -> HttpResponse:
         groups = group_list(state=state, kind=kind)
     except InvalidInput:
         return redirect("duplicates:review")
+    page = Paginator(groups, GROUPS_A_PAGE).get_page(request.GET.get("page"))
+    _look_for_suggestions(page)
     by_state, by_kind = group_counts(), group_kind_counts(state=state)
     context = {
-        "page": Paginator(groups, GROUPS_A_PAGE).get_page(request.GET.get("page")),
+        "page": page,
         "state": state,
         "kind": kind,
         "states": [(value, words, by_state[value]) for value, words in DuplicateGroup.State.choices],
@@ -52,6 +55,14 @@ def review_page(request: HttpRequest) -> HttpResponse:
         **scan_context(request),
     }
     return render(request, "duplicates/groups.html", context)
+
+
+def _look_for_suggestions(page: Page[DuplicateGroup]) -> None:
+    """What the list suggests to keep is there: where a file went, the proposals are made anew, and shown."""
+    suggested = [group.proposed_keeper for group in page if group.proposed_keeper is not None]
+    if LOST.intersection(videos_check(suggested).values()):
+        for group in page:
+            group.refresh_from_db(fields=["proposed_keeper", "keeper_reasons"])
 
 
 @review_required

@@ -56,6 +56,15 @@ def test_a_deleted_file_is_not_suggested_and_cannot_be_chosen(copies: tuple[Vide
     assert page.count("file missing") == 1
 
 
+def test_the_list_of_groups_looks_for_what_it_suggests(copies: tuple[Video, Video], client: Client) -> None:
+    good, weak = copies
+    log_in(client, "change_duplicategroup")
+    address = reverse("duplicates:review")
+    assert f"Suggested to keep: {good.title}" in client.get(address).content.decode()
+    good.file.unlink()
+    assert f"Suggested to keep: {weak.title}" in client.get(address).content.decode()
+
+
 def test_the_suggestion_returns_with_the_file(copies: tuple[Video, Video]) -> None:
     good, weak = copies
     good.file.rename(good.file.with_name("aside"))
