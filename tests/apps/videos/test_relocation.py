@@ -200,3 +200,58 @@ def test_rows_from_before_identities_were_stored_are_filled_in(library: Path) ->
 def test_an_unchanged_library_is_not_read_again(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(relocation, "file_sha256", lambda *_, **__: pytest.fail("a file was read again"))
     run(library)
+
+
+def test_two_swapped_folders_are_repaired(library: Path) -> None:
+    for folder, name in (("one", "d"), ("two", "e")):
+        (library / folder).mkdir()
+        put(library / folder / "clip.mp4", name.encode() * 10)
+    run(library)
+    (library / "one").rename(library / "aside")
+    (library / "two").rename(library / "one")
+    (library / "aside").rename(library / "two")
+    run(library)
+    check_that_rows_have_their_own_content()
+    assert of("d").file == library / "two" / "clip.mp4" and of("e").file == library / "one" / "clip.mp4"
+
+
+def test_a_renamed_folder_takes_its_videos_along(library: Path) -> None:
+    library.rename(library.with_name("renamed"))
+    said = run(library.with_name("renamed"))
+    assert set(outcomes(said, library.with_name("renamed")).values()) == {"moved"}
+    check_that_words_stayed()
+    assert of("c").title == "c"
+
+
+def test_a_file_that_was_replaced_while_it_waited_is_its_own_video_after_the_next_import(library: Path) -> None:
+    Video.objects.update(state=Video.State.UPLOADED)
+    put(library / "a.mp4", b"other")
+    Job.objects.filter(subject_id=of("a").id).update(state=Job.State.FAILED)
+    ingest_failed(of("a").id, "replaced", "The file was replaced.")
+    assert outcomes(run(library), library)["a.mp4"] == "replaced"
+    new = Video.objects.get(path=str(library / "a.mp4"))
+    assert Job.objects.filter(subject_id=new.id, kind="ingest", state=Job.State.QUEUED).exists()
+    assert new.title == "Film A" and of("a").state == Video.State.FAILED
+    put(library / "a again.mp4", b"a" * 10)
+    run(library)
+    assert of("a").state == Video.State.UPLOADED and of("a").missing_since is None
+
+
+def test_a_link_that_was_the_path_of_a_video_goes_and_the_file_stays(library: Path) -> None:
+    (library / "_link.mp4").symlink_to(library / "a.mp4")
+    (library / "a.mp4").rename(library / "x.mp4")
+    (library / "_link.mp4").unlink()
+    (library / "_link.mp4").symlink_to(library / "x.mp4")
+    run(library)
+    assert of("a").file == library / "_link.mp4"
+    (library / "_link.mp4").unlink()
+    assert outcomes(run(library), library)["x.mp4"] == "moved"
+    check_that_words_stayed()
+
+
+def test_the_only_file_of_a_folder_that_is_deleted_is_missing(library: Path) -> None:
+    (library / "sub").mkdir()
+    put(library / "sub" / "d.mp4", b"d" * 10)
+    run(library)
+    (library / "sub" / "d.mp4").unlink()
+    assert outcomes(run(library), library)["sub/d.mp4"] == "missing"
