@@ -36,10 +36,18 @@ ENCODERS: dict[str, tuple[str, ...]] = {
     "theora": ("-c:v", "libtheora", "-q:v", "6"),
     "gif": ("-filter_complex", "[0:v]split[a][b];[a]palettegen=max_colors=64[p];[b][p]paletteuse", "-c:v", "gif"),
     "ffv1": ("-c:v", "ffv1"),
+    "huffyuv": ("-c:v", "huffyuv", "-pix_fmt", "yuv422p"),
+    "ffvhuff": ("-c:v", "ffvhuff"),
+    "rawvideo": ("-c:v", "rawvideo", "-pix_fmt", "uyvy422"),
+    "png": ("-c:v", "png", "-pix_fmt", "rgb24"),
+    "qtrle": ("-c:v", "qtrle", "-pix_fmt", "rgb24"),
+    "cinepak": ("-c:v", "cinepak", "-pix_fmt", "rgb24"),
+    "svq1": ("-c:v", "svq1", "-pix_fmt", "yuv410p"),
     "magicyuv": ("-c:v", "magicyuv", "-pix_fmt", "yuv420p"),
 }
 MUXERS = {"mp4": "mp4", "mov": "mov", "mkv": "matroska", "webm": "webm", "avi": "avi", "ts": "mpegts", "flv": "flv",
-          "mpg": "mpeg", "ogv": "ogg", "gif": "gif", "wmv": "asf"}  # fmt: skip
+          "mpg": "mpeg", "ogv": "ogg", "gif": "gif", "wmv": "asf",
+          "f4v": "f4v", "mxf": "mxf", "m2v": "mpeg2video", "m1v": "mpeg1video"}  # fmt: skip
 CODEC_OF_CONTAINER = {"webm": "vp8", "gif": "gif", "mpg": "mpeg2video", "ogv": "theora"}
 
 
@@ -181,7 +189,7 @@ def _encoding(codec: str, container: str, audio: str | None, sample_aspect: str 
         filters.append(f"setsar={sample_aspect}")
     if filters:
         arguments += ["-vf", ",".join(filters)]
-    if codec not in ("gif", "magicyuv"):
+    if codec not in ("gif", "magicyuv") and "-pix_fmt" not in arguments:
         arguments += ["-pix_fmt", pixel_format or ("yuvj420p" if codec == "mjpeg" else "yuv420p")]
     if codec == "hevc" and container in ("mp4", "mov"):
         arguments += ["-tag:v", "hvc1"]

@@ -41,6 +41,10 @@ CONTENT_TYPES = {
     ".asf": "video/x-ms-asf",
     ".ogv": "video/ogg",
     ".gif": "image/gif",
+    ".f4v": "video/mp4",
+    ".mxf": "application/mxf",
+    ".m2v": "video/mpeg",
+    ".m1v": "video/mpeg",
 }
 VIDEO_EXTENSIONS = frozenset(CONTENT_TYPES)
 RESERVE_BYTES = 256 * 1024**2  # kept free for the database and for posters and storyboards

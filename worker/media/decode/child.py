@@ -23,7 +23,14 @@ from av.packet import Packet
 from av.stream import Stream
 from av.video.stream import VideoStream
 
-from worker.media.decode.clock import FrameClock, Restarts, may_restart, played_tracks, reordering_delay
+from worker.media.decode.clock import (
+    FrameClock,
+    Restarts,
+    has_time_stamps,
+    may_restart,
+    played_tracks,
+    reordering_delay,
+)
 from worker.media.decode.completeness import Decoded, check_complete
 from worker.media.decode.container import (
     check_movie_header,
@@ -201,12 +208,13 @@ def stream(path: str, limits: Limits, out: IO[bytes]) -> None:
         zero = send_facts(container, video, path, first, out).clock_zero + reordering_delay(container, first.time)
         rate = video.average_rate or video.guessed_rate
         clock = FrameClock(zero, float(rate) if rate else 0.0)
+        timed = has_time_stamps(container)
         tick = float(video.time_base) if video.time_base else 0.0
         promise = promise_of(container, video)
         signer, cuts = FrameSigner(), CutDetector[av.VideoFrame]()
         output = Output(out, FrameSampler(promise.length), UprightScaler(sample_aspect_of(video)))
         for frame in itertools.chain((first,), frames):
-            position = clock.read(frame.time, frame.duration * tick)
+            position = clock.read(frame.time if timed else None, frame.duration * tick)
             check_running(position - clock.first, decoding.frames, limits)
             output.judged(cuts.push(position, signer(frame), frame))
             output.sign_of_life()

@@ -27,6 +27,11 @@ def may_restart(container: InputContainer) -> bool:
     return bool(container.format.flags & 0x0200)  # AVFMT_TS_DISCONT
 
 
+def has_time_stamps(container: InputContainer) -> bool:
+    """Not so for a bare picture stream: what FFmpeg makes up for its frames is out of order."""
+    return not container.format.flags & 0x0080  # AVFMT_NOTIMESTAMPS
+
+
 def start_of(stream: Stream) -> float:
     """Seconds on the file's own clock; 0.0 when it is not known."""
     return float(stream.start_time * stream.time_base) if stream.start_time and stream.time_base else 0.0
@@ -101,7 +106,7 @@ class FrameClock:
             time = self.first = max(0.0, raw - self._zero) if raw is not None else 0.0
             self._started = True
         elif raw is None:
-            time = self._last + self._usual
+            time = self.end
         elif (time := raw - self._zero) <= self._last:
             time = self._last + min(self._usual, 0.001)
         self._last = time

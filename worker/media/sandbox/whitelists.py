@@ -2,7 +2,7 @@
 
 A default FFmpeg opens whatever a file asks for: a playlist that is called ``holiday.mp4`` makes it read
 other files of the machine. So only the ``file`` protocol, only containers that hold their own data, and
-only decoders that real videos need (rare decoders are where the memory errors are found).
+only decoders that real videos and old archives need (rare decoders are where the memory errors are found).
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ import os
 PROTOCOLS = ("file",)
 
 # FFmpeg's demuxer names. ``matroska,webm`` and ``mov,mp4,...`` are matched by any of their parts.
-FORMATS = ("mov", "matroska", "webm", "avi", "mpegts", "flv", "mpeg", "ogg", "asf", "gif")
+FORMATS = ("mov", "matroska", "webm", "avi", "mpegts", "flv", "mpeg", "ogg", "asf", "gif", "mxf",
+           "mpegvideo")  # fmt: skip
 
 VIDEO_DECODERS = (
     "h264", "hevc", "vp8", "vp9", "libdav1d", "av1", "libaom-av1", "mpeg1video", "mpeg2video", "mpeg4",
     "msmpeg4v1", "msmpeg4v2", "msmpeg4", "h263", "flv", "wmv1", "wmv2", "wmv3", "vc1", "theora", "mjpeg",
     "prores", "dnxhd", "dvvideo", "gif", "vp6f", "vp6",
+    "ffv1", "huffyuv", "ffvhuff", "rawvideo", "png", "qtrle", "cinepak", "svq1",  # of archives and editing programs
 )  # fmt: skip
 AUDIO_DECODERS = (
     "aac", "aac_latm", "mp1float", "mp2float", "mp3float", "mp3", "mp2", "ac3", "eac3", "dca", "opus", "libopus",

@@ -21,7 +21,11 @@ COMBINATIONS = [
     ("ts", "h264"), ("ts", "mpeg2video"), ("ts", "hevc"),
     ("mpg", "mpeg1video"), ("mpg", "mpeg2video"),
     ("flv", "flv1"), ("flv", "h264"),
-    ("ogv", "theora"), ("wmv", "mpeg4"), ("gif", "gif"),
+    ("ogv", "theora"), ("wmv", "mpeg4"), ("gif", "gif"), ("f4v", "h264"),
+    ("mxf", "mpeg2video"), ("mxf", "h264"), ("m2v", "mpeg2video"), ("m1v", "mpeg1video"),
+    ("mkv", "ffv1"), ("avi", "ffv1"), ("avi", "huffyuv"), ("mkv", "huffyuv"), ("avi", "ffvhuff"), ("avi", "rawvideo"),
+    ("mov", "rawvideo"), ("mov", "png"), ("avi", "png"), ("mov", "qtrle"), ("mov", "cinepak"), ("avi", "cinepak"),
+    ("mov", "svq1"),
 ]  # fmt: skip
 
 
@@ -139,6 +143,17 @@ def test_sound_and_subtitles_are_in_the_facts(tmp_path: Path) -> None:
     assert facts.frames_per_second == pytest.approx(25)
     assert facts.bit_rate > 0
     assert facts.size_bytes > 0
+
+
+@pytest.mark.parametrize(("container", "codec"), [("m2v", "mpeg2video"), ("m1v", "mpeg1video")])
+@pytest.mark.parametrize("fps", [25, 30, 50])
+def test_frames_without_any_time_stamp_follow_each_other_at_the_rate_of_the_stream(
+    tmp_path: Path, container: str, codec: str, fps: int
+) -> None:
+    path = make_clip(tmp_path / f"bare.{container}", codec=codec, fps=fps, seconds=3.0, encoder_args=("-bf", "2"))
+    frames, duration, decoded = decode(path)
+    assert (decoded, duration) == (3 * fps, pytest.approx(3.0, abs=0.01))
+    assert [round(frame.time * fps, 3) % 1 for frame in frames] == pytest.approx([0.0] * len(frames), abs=0.01)
 
 
 def test_the_video_clock_starts_at_the_first_frame_even_when_the_file_starts_late(tmp_path: Path) -> None:

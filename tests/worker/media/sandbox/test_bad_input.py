@@ -174,14 +174,14 @@ def test_a_file_full_of_noise_is_damaged(tmp_path: Path) -> None:
     assert refusal(bad_clips.overwrite(path, 0.1, 0.9)) in ("damaged", "truncated", "header_mismatch")
 
 
-@pytest.mark.parametrize(("name", "codec"), [("rare.mkv", "ffv1"), ("rare.mov", "magicyuv"), ("rare.avi", "magicyuv")])
+@pytest.mark.parametrize(("name", "codec"), [("rare.mov", "magicyuv"), ("rare.avi", "magicyuv")])
 def test_a_rare_codec_is_refused(tmp_path: Path, name: str, codec: str) -> None:
     assert refusal(make_clip(tmp_path / name, codec=codec, seconds=0.5)) == "unsupported_codec"
 
 
-@pytest.mark.parametrize("name", ["clip.nut", "clip.y4m", "clip.ivf", "clip.mxf"])
+@pytest.mark.parametrize("name", ["clip.nut", "clip.y4m", "clip.ivf"])
 def test_a_rare_container_is_refused(tmp_path: Path, name: str) -> None:
-    codecs = {"clip.ivf": ["-c:v", "libvpx"], "clip.mxf": ["-c:v", "mpeg2video"]}
+    codecs = {"clip.ivf": ["-c:v", "libvpx"]}
     ffmpeg("-i", make_clip(tmp_path / "plain.mp4", seconds=0.5), *codecs.get(name, []), tmp_path / name)
     assert refusal(tmp_path / name) == "unsupported_container"
 
@@ -256,13 +256,18 @@ def test_cancelling_ends_the_decoding(tmp_path: Path) -> None:
         probe(path, cancelled=lambda: True)
 
 
-@pytest.mark.parametrize("damage", range(12))
+DAMAGED = [("mp4", None), ("mkv", None), ("avi", None), ("ts", None), ("flv", None), ("gif", None),
+           ("mxf", "mpeg2video"), ("m2v", "mpeg2video"), ("mkv", "ffv1"), ("avi", "huffyuv"), ("avi", "ffvhuff"),
+           ("avi", "rawvideo"), ("mov", "png"), ("mov", "qtrle"), ("avi", "cinepak"), ("mov", "svq1")]  # fmt: skip
+
+
+@pytest.mark.parametrize("damage", range(2 * len(DAMAGED)))
 def test_random_damage_ends_in_frames_or_a_reason_and_never_in_another_error(tmp_path: Path, damage: int) -> None:
-    names: list[str] = ["a.mp4", "b.mkv", "c.avi", "d.ts", "e.flv", "f.gif"]
-    path = make_clip(tmp_path / names[damage % 6], seconds=1.0)
+    container, codec = DAMAGED[damage % len(DAMAGED)]
+    path = make_clip(tmp_path / f"clip.{container}", codec=codec, seconds=1.0)
     bad_clips.overwrite(path, 0.0, 1.0, seed=damage, every=200)
     try:
         outcome = f"{accepted_seconds(path):.0f} seconds"
     except MediaError as error:
         outcome = error.code
-    assert outcome.endswith("seconds") or outcome in MESSAGES
+    assert outcome.endswith("seconds") or (outcome in MESSAGES and outcome != "tool_failed")
