@@ -17,7 +17,7 @@ class PreparedCommand(BaseCommand):
     What it prepares is announced on stderr, so the output stays what the command prints.
     """
 
-    needs_models = False
+    needs_model = ""  # a role
 
     def execute(self, *args: Any, **options: Any) -> Any:
         from vsearch.processes.startup import CannotStart, migrate, run_command
@@ -27,7 +27,7 @@ class PreparedCommand(BaseCommand):
                 self._require_embedded()
                 self.stderr.write("Preparing the tables (the first time only).")
                 migrate()
-            if self.needs_models and not _models_are_active():
+            if self.needs_model and settings.EMBEDDED_DATABASE and not _is_active(self.needs_model):
                 self.stderr.write("Preparing the models that come along (the first time only, about a minute).")
                 run_command("prepare", quiet=True)
         except CannotStart as problem:
@@ -51,6 +51,6 @@ def _tables_are_current() -> bool:
     return not executor.migration_plan(executor.loader.graph.leaf_nodes())
 
 
-def _models_are_active() -> bool:
+def _is_active(role: str) -> bool:
     versions = apps.get_model("embeddings", "ModelVersion")  # by name: core is below embeddings
-    return set(versions.objects.filter(state="serving").values_list("role", flat=True)) == {"semantic", "copy"}
+    return bool(versions.objects.filter(role=role, state="serving").exists())

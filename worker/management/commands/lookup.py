@@ -22,7 +22,7 @@ DEFAULT_LIMIT = 20
 
 
 class Command(PreparedCommand):
-    needs_models = True
+    needs_model = "copy"
     help = "Show which library videos share footage with FILE, and which of their segments match."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -15,7 +15,7 @@ from apps.search.searching import DEFAULT_LIMIT, search_moments
 
 
 class Command(PreparedCommand):
-    needs_models = True
+    needs_model = "semantic"
     help = "Find moments by what they show, and titles and subtitles by their words."
 
     def add_arguments(self, parser: CommandParser) -> None:
