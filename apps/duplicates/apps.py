@@ -10,12 +10,12 @@ class DuplicatesConfig(AppConfig):
     label = "duplicates"
 
     def ready(self) -> None:
-        from apps.videos.presence import presence_changed
+        from apps.videos.presence import presence_listener_register
 
-        presence_changed.connect(_propose_again, dispatch_uid="duplicates")
+        presence_listener_register(_propose_again)
 
 
-def _propose_again(sender: object, video_ids: set[UUID], **_: object) -> None:
+def _propose_again(video_ids: set[UUID]) -> None:
     """Files went or came back: the copies to keep are proposed anew where that matters."""
     from apps.duplicates.groups.rebuild import groups_rebuild
     from apps.duplicates.models import GroupMember

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from uuid import UUID
 
-from django.dispatch import Signal
 from django.utils import timezone
 
 from apps.core.exceptions import InvalidInput
@@ -27,7 +26,7 @@ from apps.videos.storage import file_sha256
 READ_AT_MOST = 64 * 1024**2
 WHOLE = math.inf
 
-presence_changed = Signal()  # with video_ids: their files are missing now, or there again
+_listeners: list[Callable[[set[UUID]], None]] = []
 
 
 class Place(StrEnum):
@@ -127,7 +126,14 @@ def videos_mark_missing(video_ids: Collection[UUID]) -> None:
     Video.objects.filter(id__in=video_ids, missing_since=None).update(missing_since=timezone.now())
 
 
+def presence_listener_register(listener: Callable[[set[UUID]], None]) -> None:
+    """``listener`` gets the ids of videos whose files are missing now, or back; its app registers it in ready()."""
+    if listener not in _listeners:
+        _listeners.append(listener)
+
+
 def presence_tell(video_ids: Collection[UUID]) -> None:
     """Call it outside a transaction that has changed videos: who listens takes locks of its own."""
     if video_ids:
-        presence_changed.send(sender=Video, video_ids=set(video_ids))
+        for listener in _listeners:
+            listener(set(video_ids))
