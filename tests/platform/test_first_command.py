@@ -31,7 +31,7 @@ def test_a_data_directory_that_was_never_used_is_prepared(person: dict[str, str]
 
 def test_import_search_and_lookup_work_before_anything_else_ran(person: dict[str, str], tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "clip.mp4", scenes=[Scene("testsrc2", 1)], seconds=2)
-    assert "1 new" in run(person, "import", str(clip)).stdout
+    assert f"new  {clip}" in run(person, "import", str(clip)).stdout
     found = run(person, "search", "a dog", "--json")
     assert found.returncode == 0, found.stderr
     assert "Preparing the models" in found.stderr and found.stdout.startswith("{")
