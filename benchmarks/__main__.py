@@ -71,7 +71,7 @@ BENCHMARKS = (
     Benchmark(
         "edit_bench",
         (
-            "benchmarks.edit_bench make {demo}/clips {out}/edits --limit 1 --jobs 2",
+            "benchmarks.edit_bench make {demo} {out}/edits --limit 1 --jobs 2",
             "benchmarks.edit_bench run {out}/edits --engines ours",
         ),
         (

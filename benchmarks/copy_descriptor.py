@@ -244,7 +244,8 @@ def compare(clips: list[Path], count: int, descriptor: CopyDescriptor) -> None:
     set_of = np.array([name.split("/")[0] for name in names])
     apart = (references["ours"] @ references["ours"].T)[set_of[:, None] != set_of[None]]
     print(f"\nunrelated frames  {percentiles(unrelated)}")
-    print(f"of other folders  {percentiles(apart)}")
+    if len(apart):
+        print(f"of other folders  {percentiles(apart)}")
     print(f"true pairs        {percentiles(np.concatenate(true_pairs))}")
     background = descriptor.background()
     print(f"nearest background {percentiles((references['ours'] @ background.T).max(1))}")
