@@ -133,7 +133,7 @@ def storing(semantic: Embedder, copy: CopyDescriptor, folders: tuple[Path, Path]
                 video_id=video.id,
                 duration_seconds=result.duration,
                 shots=[(s.start, s.end, s.key_time) for s in result.shots],
-                subtitles=[(c.start, c.end, c.text, c.language) for c in result.cues],
+                subtitles=[(c.start, c.end, c.text, c.language, c.track) for c in result.cues],
             )
             store_clips(index, video, versions[0], result)
             store_fingerprint(index, video, versions[1], result.fingerprint)

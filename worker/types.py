@@ -69,6 +69,7 @@ class SubtitleCue:
     end: float
     text: str
     language: str = ""
+    track: int = 0  # cues of one track follow each other; from 1
 
 
 # A look is one way to see a video's frames: whole and upright, mirrored, turned, or a part of the picture. Copies that

@@ -39,9 +39,9 @@ def video_store_index(
     video_id: UUID,
     duration_seconds: float,
     shots: Iterable[tuple[float, float, float]],
-    subtitles: Iterable[tuple[float, float, str, str]],
+    subtitles: Iterable[tuple[float, float, str, str, int]],
 ) -> None:
-    """Replace shots (start, end, key time) and subtitle cues (start, end, text, language)."""
+    """Replace shots (start, end, key time) and subtitle cues (start, end, text, language, track)."""
     Shot.objects.filter(video_id=video_id).delete()
     Shot.objects.bulk_create(
         Shot(video_id=video_id, ordinal=i, start=start, end=end, key_time=key)
@@ -57,8 +57,9 @@ def video_store_index(
             end=end,
             text=text,
             language=language[:16],
+            track=track,
         )
-        for start, end, text, language in subtitles
+        for start, end, text, language, track in subtitles
     )
     segments.exclude(source=TextSegment.Source.SUBTITLE).update(start=0.0, end=duration_seconds)
     Video.objects.filter(id=video_id).update(duration_seconds=duration_seconds)

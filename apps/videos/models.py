@@ -122,7 +122,12 @@ class TextSegment(models.Model):
     start = models.FloatField()
     end = models.FloatField()
     text = models.TextField()
+    # "de", "pt-BR", "yue": ISO 639-1 where it has the language, with a script or a region where that was said; "":
+    # unknown.
     language = models.CharField(max_length=16, blank=True)
+    # Subtitles: which track of the video the cue is from, so that a phrase is followed in one track only. From 1 those
+    # in the file, from SubtitleFile.FIRST_TRACK those beside it. 0: no subtitle.
+    track = models.PositiveSmallIntegerField(default=0, db_default=0)
     words = models.GeneratedField(
         expression=SearchVector("text", config="english"), output_field=SearchVectorField(), db_persist=True
     )
@@ -132,6 +137,26 @@ class TextSegment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.source}: {self.text[:60]}"
+
+
+class SubtitleFile(models.Model):
+    """A file with subtitles beside an imported video, as it was when it was read last; its cues have its ``track``."""
+
+    FIRST_TRACK = 1000  # tracks in the file of a video come before it
+
+    video = models.ForeignKey(Video, on_delete=models.CASCADE, related_name="subtitle_files")
+    path = models.TextField()  # text of apps.videos.paths
+    size_bytes = models.BigIntegerField()
+    modified_ns = models.BigIntegerField()
+    track = models.PositiveSmallIntegerField()
+    problem = models.CharField(max_length=200, blank=True)  # why nothing of it could be read
+
+    class Meta:
+        ordering = ["track"]
+        constraints = [models.UniqueConstraint(fields=["video", "track"], name="subtitle_file_track")]
+
+    def __str__(self) -> str:
+        return self.path
 
 
 class Upload(BaseModel):

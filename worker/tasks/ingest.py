@@ -77,7 +77,7 @@ def _write(job: RunningJob, video: Video, semantic: ModelVersion, copy: ModelVer
             video_id=video.id,
             duration_seconds=result.duration,
             shots=[(s.start, s.end, s.key_time) for s in result.shots],
-            subtitles=[(c.start, c.end, c.text, c.language) for c in result.cues],
+            subtitles=[(c.start, c.end, c.text, c.language, c.track) for c in result.cues],
         )
         store_clips(index, video, semantic, result)
         if result.fingerprint is not None:

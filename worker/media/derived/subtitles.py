@@ -6,6 +6,7 @@ import html
 import os
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from worker.media.sandbox.ffmpeg_command import ffmpeg_command, untrusted_input
 from worker.media.sandbox.limits import Limits
@@ -56,7 +57,7 @@ def extract_subtitles(
     """
     limits = limits or Limits()
     cues: list[SubtitleCue] = []
-    for index in facts.subtitle_streams[:MAX_TRACKS]:
+    for number, index in enumerate(facts.subtitle_streams[:MAX_TRACKS], start=1):
         track = untrusted_input(path, limits)[str(index)]
         command = ffmpeg_command(track.output("pipe:1", f="srt", **{"c:s": "srt"}), "-loglevel", "info", "-nostats",
                                  "-copyts")  # fmt: skip
@@ -64,5 +65,6 @@ def extract_subtitles(
         languages = dict(_LANGUAGE.findall(result.stderr_tail))
         language = languages.get(str(index), "")
         text = result.stdout.decode("utf-8", "replace")
-        cues += parse_srt(text, "" if language == "und" else language, clock_zero=facts.clock_zero)
+        found = parse_srt(text, "" if language == "und" else language, clock_zero=facts.clock_zero)
+        cues += (replace(cue, track=number) for cue in found)
     return sorted(cues, key=lambda cue: (cue.start, cue.end, cue.text))[:MAX_CUES]
