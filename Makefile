@@ -7,13 +7,14 @@ PORT ?= 8000
 BASE := $(VENV)/.base-installed
 TEST := $(VENV)/.test-installed
 
-.PHONY: help install demo up test check format bench lock
+.PHONY: help install demo up test check format bench fuzz lock
 help:
 	@echo "make demo [VIDEOS=/path/to/folder] [PORT=8000]   start vsearch with a library to try it on"
 	@echo "make up [PORT=8000]                              start vsearch"
 	@echo "make install                                     only build the environment in $(VENV)"
 	@echo "make test                                        install what tests need and run everything"
 	@echo "make check                                       ruff, mypy, import-linter, migrations"
+	@echo "make fuzz [N=10000] [FOLDER=DIR]                 try damaged videos; with a folder it continues where it stopped"
 	@echo "make bench [FULL=1 [CLIPS=DIR] ...]              measure speed and quality beside baselines; FULL=1 lists the rest"
 
 $(BIN)/python:
@@ -60,6 +61,9 @@ test: check
 bench: $(BASE)
 	@$(BIN)/python -m benchmarks $(if $(FULL),--full) $(if $(ONLY),--only $(ONLY)) \
 	  $(foreach name,clips flickr pack peers runs,$(if $($(shell echo $(name) | tr a-z A-Z)),--$(name) "$($(shell echo $(name) | tr a-z A-Z))"))
+
+fuzz: $(TEST)
+	@$(BIN)/python -m tests.fuzz $(or $(N),10000) $(if $(FOLDER),--folder "$(FOLDER)")
 
 lock: $(TEST)
 	$(BIN)/python requirements/lock.py

@@ -43,12 +43,38 @@ ENCODERS: dict[str, tuple[str, ...]] = {
     "qtrle": ("-c:v", "qtrle", "-pix_fmt", "rgb24"),
     "cinepak": ("-c:v", "cinepak", "-pix_fmt", "rgb24"),
     "svq1": ("-c:v", "svq1", "-pix_fmt", "yuv410p"),
+    "msmpeg4v2": ("-c:v", "msmpeg4v2", "-q:v", "3"),
+    "msmpeg4v3": ("-c:v", "msmpeg4", "-q:v", "3"),
+    "h263": ("-c:v", "h263", "-q:v", "3"),
+    "wmv1": ("-c:v", "wmv1", "-q:v", "3"),
+    "wmv2": ("-c:v", "wmv2", "-q:v", "3"),
+    "prores": ("-c:v", "prores_ks", "-profile:v", "0", "-pix_fmt", "yuv422p10le"),
+    "dnxhd": ("-c:v", "dnxhd", "-profile:v", "dnxhr_lb", "-pix_fmt", "yuv422p"),
+    "dvvideo": ("-c:v", "dvvideo", "-pix_fmt", "yuv420p"),
     "magicyuv": ("-c:v", "magicyuv", "-pix_fmt", "yuv420p"),
 }
 MUXERS = {"mp4": "mp4", "mov": "mov", "mkv": "matroska", "webm": "webm", "avi": "avi", "ts": "mpegts", "flv": "flv",
           "mpg": "mpeg", "ogv": "ogg", "gif": "gif", "wmv": "asf",
           "f4v": "f4v", "mxf": "mxf", "m2v": "mpeg2video", "m1v": "mpeg1video"}  # fmt: skip
 CODEC_OF_CONTAINER = {"webm": "vp8", "gif": "gif", "mpg": "mpeg2video", "ogv": "theora"}
+# Every container with the codecs that people bring in it.
+COMBINATIONS = [
+    ("mp4", "h264"), ("mp4", "hevc"), ("mp4", "av1"), ("mp4", "vp9"), ("mp4", "mpeg4"),
+    ("mov", "h264"), ("mov", "hevc"), ("mov", "mjpeg"),
+    ("mkv", "h264"), ("mkv", "hevc"), ("mkv", "vp8"), ("mkv", "vp9"), ("mkv", "av1"), ("mkv", "mpeg2video"),
+    ("webm", "vp8"), ("webm", "vp9"), ("webm", "av1"),
+    ("avi", "mpeg4"), ("avi", "mjpeg"), ("avi", "h264"),
+    ("ts", "h264"), ("ts", "mpeg2video"), ("ts", "hevc"),
+    ("mpg", "mpeg1video"), ("mpg", "mpeg2video"),
+    ("flv", "flv1"), ("flv", "h264"),
+    ("ogv", "theora"), ("wmv", "mpeg4"), ("gif", "gif"), ("f4v", "h264"),
+    ("mxf", "mpeg2video"), ("mxf", "h264"), ("m2v", "mpeg2video"), ("m1v", "mpeg1video"),
+    ("mkv", "ffv1"), ("avi", "ffv1"), ("avi", "huffyuv"), ("mkv", "huffyuv"), ("avi", "ffvhuff"), ("avi", "rawvideo"),
+    ("mov", "rawvideo"), ("mov", "png"), ("avi", "png"), ("mov", "qtrle"), ("mov", "cinepak"), ("avi", "cinepak"),
+    ("mov", "svq1"), ("avi", "msmpeg4v2"), ("avi", "msmpeg4v3"), ("mov", "h263"), ("wmv", "wmv1"), ("wmv", "wmv2"),
+    ("mov", "prores"), ("mxf", "dnxhd"), ("mov", "dnxhd"), ("avi", "dvvideo"),
+]  # fmt: skip
+OWN_SHAPE = {"dvvideo": ((720, 576), 25.0), "dnxhd": ((256, 128), 25.0), "h263": ((128, 96), 25.0)}  # size, rate
 
 
 @dataclass(frozen=True)
