@@ -70,8 +70,8 @@ def initialise(cluster: Path, user: str | None) -> None:
         version = version_file.read_text().strip()
         if version != MAJOR_VERSION:
             raise EmbeddedProblem(
-                f"{cluster} was made by PostgreSQL {version}, this vsearch brings {MAJOR_VERSION}. Dump it with the "
-                "old vsearch (docs/operations.md), move the folder away and restore."
+                f"{cluster} was made by PostgreSQL {version}, this vsearch brings {MAJOR_VERSION}. Make a backup "
+                "with the old vsearch and restore it into a new data directory (docs/operations.md)."
             )
         return
     fresh = cluster.with_name(cluster.name + ".new")
