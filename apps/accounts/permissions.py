@@ -5,6 +5,8 @@ upload      videos.upload_video
 review      duplicates.change_duplicategroup
 train       training.train
 administer  core.administer
+
+Where files lie on the server is shown to people who upload and import, review or administer.
 """
 
 from __future__ import annotations
@@ -43,6 +45,10 @@ def may_train(user: User | None) -> bool:
 
 def may_administer(user: User | None) -> bool:
     return _has(user, "core.administer")
+
+
+def may_see_paths(user: User | None) -> bool:
+    return may_upload(user) or may_review(user) or may_administer(user)
 
 
 def _has(user: User | None, permission: str) -> bool:

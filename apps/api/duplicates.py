@@ -3,6 +3,7 @@
 GET  /duplicate-groups                 ?state=open|confirmed|dismissed|all&kind=copies|contains|shares|shared_asset
 GET  /duplicate-groups/{id}            with evidence
 POST /duplicate-groups/{id}/resolve    {"action": "confirm"|"keep"|"dismiss", "keeper": id, "members": [ids], "note"}
+GET  /identical-files                  files with the same content, those that take most space first
 GET  /pair-verdicts                    every decision, newest first
 POST /pair-verdicts                    {"first": id, "second": id, "verdict": "duplicates"|"not_duplicates"}
 POST /decisions/{id}/undo
@@ -15,6 +16,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import generics, serializers
 from rest_framework.request import Request
@@ -37,6 +39,8 @@ from apps.duplicates.review.decisions import (
     pair_decide,
 )
 from apps.duplicates.review.evidence import Evidence, Pair, group_evidence
+from apps.videos.identical import Identical, identical_files, identical_list
+from apps.videos.models import Video
 
 
 class ResolveSerializer(serializers.Serializer[Any]):
@@ -122,6 +126,23 @@ class GroupListView(generics.ListAPIView[DuplicateGroup]):
     )
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return self.list(request, *args, **kwargs)
+
+
+class IdenticalFilesView(generics.ListAPIView[Video]):
+    """Videos with several files of the same content. ``spare_bytes``: what could be freed. Nothing is deleted."""
+
+    pagination_class = Pages
+    permission_classes = (MayReview,)
+
+    def get_queryset(self) -> Any:
+        if getattr(self, "swagger_fake_view", False):
+            return Video.objects.none()
+        return identical_list()
+
+    @extend_schema(operation_id="identical_files_list", responses=OpenApiTypes.OBJECT)
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        videos = self.paginate_queryset(self.get_queryset()) or []
+        return self.get_paginated_response([_identical(found) for found in identical_files(videos).values()])
 
 
 class GroupView(APIView):
@@ -228,10 +249,27 @@ def _reviewed(done: Reviewed) -> dict[str, Any]:
 
 def _evidence(evidence: Evidence) -> dict[str, Any]:
     return {
+        "identical_files": {
+            str(member.video.id): member.identical.as_json()
+            for member in evidence.members
+            if member.identical is not None and member.identical.several
+        },
         "pairs": [_pair(pair) for pair in evidence.pairs],
         "decisions": DecisionSerializer(evidence.history, many=True).data,
         "undo": evidence.undo_id,
         "notice": NOTHING_DELETED,
+    }
+
+
+def _identical(identical: Identical) -> dict[str, Any]:
+    video = identical.video
+    return {
+        "video": {"id": str(video.id), "title": video.title},
+        "sha256": video.sha256,
+        "size_bytes": video.size_bytes,
+        "spare_files": identical.spare_files,
+        "spare_bytes": identical.spare_bytes,
+        "files": identical.as_json(),
     }
 
 

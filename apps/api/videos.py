@@ -16,11 +16,12 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.accounts.people import signed_in
-from apps.accounts.permissions import may_upload
+from apps.accounts.permissions import may_see_paths
 from apps.api.paging import Pages
 from apps.core.exceptions import NotAllowed
 from apps.core.selectors import job_latest
 from apps.videos.editing import video_delete, video_update
+from apps.videos.identical import identical_files
 from apps.videos.ingest import video_cancel, video_retry
 from apps.videos.job_kinds import INGEST
 from apps.videos.models import Video
@@ -46,7 +47,7 @@ LIST_PARAMETERS = [
 
 
 class VideoSerializer(serializers.ModelSerializer[Video]):
-    """Paths of the server are shown to people who upload, not to every visitor."""
+    """Paths of the server are shown to those who may see them, not to every visitor."""
 
     tags = serializers.SlugRelatedField(many=True, read_only=True, slug_field="name")
     duration = serializers.FloatField(source="duration_seconds", read_only=True, allow_null=True)
@@ -67,7 +68,7 @@ class VideoSerializer(serializers.ModelSerializer[Video]):
     def to_representation(self, instance: Video) -> dict[str, Any]:
         shown: dict[str, Any] = super().to_representation(instance)
         request = self.context.get("request")
-        if request is None or not may_upload(signed_in(request)):
+        if request is None or not may_see_paths(signed_in(request)):
             del shown["path"]
         return shown
 
@@ -82,13 +83,23 @@ class VideoSerializer(serializers.ModelSerializer[Video]):
 
 
 class VideoProgressSerializer(VideoSerializer):
-    """One video with the job that indexes it, while there is one."""
+    """One video with the job that indexes it, while there is one, and (with its path) the places of its content."""
 
     job = serializers.SerializerMethodField()
+    identical_files = serializers.SerializerMethodField()
 
     class Meta(VideoSerializer.Meta):
-        fields = (*VideoSerializer.Meta.fields, "job")
+        fields = (*VideoSerializer.Meta.fields, "job", "identical_files")
         read_only_fields = fields
+
+    def to_representation(self, instance: Video) -> dict[str, Any]:
+        shown = super().to_representation(instance)
+        if "path" not in shown:
+            del shown["identical_files"]
+        return shown
+
+    def get_identical_files(self, video: Video) -> list[dict[str, object]]:
+        return identical_files([video])[video.id].as_json()
 
     def get_job(self, video: Video) -> dict[str, Any] | None:
         job = job_latest(kind=INGEST, subject_id=video.id)

@@ -4,6 +4,7 @@ from apps.duplicates.library import pages as library
 from apps.duplicates.lookups import pages as lookups
 from apps.duplicates.lookups import picture_pages
 from apps.duplicates.pictures import pages as pictures
+from apps.duplicates.review import identical_pages
 from apps.duplicates.review import pages as review
 
 app_name = "duplicates"
@@ -20,6 +21,8 @@ urlpatterns = [
         name="lookup_picture_png",
     ),
     path("duplicates", review.review_page, name="review"),
+    path("duplicates/identical", identical_pages.identical_page, name="identical"),
+    path("duplicates/identical.csv", identical_pages.identical_csv, name="identical_csv"),
     path("duplicates/scan", library.scan, name="scan"),
     path("duplicates/scan/status", library.scan_status, name="scan_status"),
     path("duplicates/clusters", library.clusters_page, name="clusters"),

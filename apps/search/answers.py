@@ -95,5 +95,10 @@ def _result(result: Result) -> dict[str, Any]:
         }
         for moment in result.moments
     ]
-    about = {"id": str(video.id), "title": video.title, "duration": video.duration_seconds}
+    about = {
+        "id": str(video.id),
+        "title": video.title,
+        "duration": video.duration_seconds,
+        "missing_since": video.missing_since.isoformat() if video.missing_since else None,
+    }
     return {"rank": result.rank, "video": about, "weak": result.weak, "moments": moments}

@@ -15,8 +15,9 @@ from uuid import UUID
 
 from apps.core.exceptions import VSearchError
 from apps.videos.editing import tags_add, tags_clean
+from apps.videos.identical import places_check
 from apps.videos.ingest import ingest_again
-from apps.videos.models import Video
+from apps.videos.models import ImportedFile, Video
 from apps.videos.paths import path_from, path_text
 from apps.videos.presence import LOST, READ_AT_MOST, WHOLE, Place, file_place, presence_tell, videos_mark_missing
 from apps.videos.registration import video_register
@@ -192,6 +193,8 @@ def _gone_and_back(folder: Path, present: set[str]) -> list[Imported]:
         elif place in LOST:
             found.append(_gone(video))
     videos_mark_missing([id_ for result in found if result.outcome == Outcome.MISSING for id_ in result.changed])
+    known = ImportedFile.objects.filter(path__startswith=root)
+    places_check([row for row in known.iterator() if (row.missing_since is None) != (row.path in present)])
     return found
 
 

@@ -181,7 +181,9 @@ class Upload(BaseModel):
 
 
 class ImportedFile(models.Model):
-    """What an import saw at a path, so that the next one need not read the file again."""
+    """What an import saw at a path, so that the next one need not read the file again.
+
+    Rows of one ``sha256`` are the places of one content (apps.videos.identical)."""
 
     path = models.TextField(unique=True)
     size_bytes = models.BigIntegerField()
@@ -189,6 +191,11 @@ class ImportedFile(models.Model):
     file_id = models.CharField(max_length=64, blank=True, default="", db_default="")
     sha256 = models.CharField(max_length=64, db_index=True)
     seen_at = models.DateTimeField(auto_now=True)
+    missing_since = models.DateTimeField(null=True, blank=True)  # the path leads to nothing, or to other content
 
     def __str__(self) -> str:
         return self.path
+
+    @property
+    def identity(self) -> Identity:
+        return Identity(self.size_bytes, self.modified_ns, self.file_id)

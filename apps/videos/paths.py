@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
 
 MARK = "\u241b"  # SYMBOL FOR ESCAPE; printable, and written in this way itself where a name contains it
@@ -39,6 +40,15 @@ def readable_name(name: str) -> str:
     text = _NOT_TEXT.sub(lambda found: os.fsencode(found[0]).decode("cp1252", errors="replace"), name)
     text = "".join(" " if _unshown(letter) else letter for letter in text)
     return text.strip() if text != name else name
+
+
+def protected_folder(path: str, folders: Sequence[str]) -> str:
+    """The first of the folders that the file lies in, at any depth, or ""."""
+    for folder in folders:
+        root = folder.rstrip("/")
+        if path.startswith(f"{root}/"):
+            return root or "/"
+    return ""
 
 
 def _unshown(letter: str) -> bool:

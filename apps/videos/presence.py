@@ -61,7 +61,7 @@ def file_place(video: Video, *, read_up_to: float = READ_AT_MOST) -> tuple[Place
     try:
         now = identity_of(video.file)
     except (FileNotFoundError, NotADirectoryError):
-        return (Place.AWAY if _folder_is_away(video) else Place.MISSING), None
+        return (Place.AWAY if folder_is_away(video.file, video.identity) else Place.MISSING), None
     except OSError:
         return Place.AWAY, None
     if now is None:
@@ -81,16 +81,18 @@ def file_place(video: Video, *, read_up_to: float = READ_AT_MOST) -> tuple[Place
     return (Place.HERE, now) if same else (Place.REPLACED, None)
 
 
-def _folder_is_away(video: Video) -> bool:
-    """True when the folder of a file that is not there cannot be reached, or is the empty one that a mount leaves."""
-    folder = Path(os.path.realpath(video.file)).parent
+def folder_is_away(file: Path, known: Identity | None) -> bool:
+    """True when the folder of a file that is not there cannot be reached, or is the empty one that a mount leaves.
+
+    ``known``: the identity that the file had."""
+    folder = Path(os.path.realpath(file)).parent
     try:
         device = str(folder.stat().st_dev)
         with os.scandir(folder) as entries:
             empty = next(entries, None) is None
     except OSError:
         return True
-    return empty and (video.identity is None or video.identity.device != device)
+    return empty and (known is None or known.device != device)
 
 
 def video_check(video: Video, *, read_up_to: float = READ_AT_MOST) -> Place:

@@ -36,8 +36,8 @@ def content_of(path: Path, progress: Callable[[int], None] | None = None) -> Con
     if identity is None:
         raise InvalidInput("not a regular file", field="path")
     row = ImportedFile.objects.filter(path=path_text(path)).first()
-    known = row is not None and identity.same_as(Identity(row.size_bytes, row.modified_ns, row.file_id))
-    if row is not None and known and row.file_id == identity.file_id:
+    known = row is not None and identity.same_as(row.identity)
+    if row is not None and known and row.file_id == identity.file_id and row.missing_since is None:
         return Content(row.sha256, identity, True)
     sha256 = row.sha256 if row is not None and known else file_sha256(path, progress=progress)
     if identity_of(path) != identity:
@@ -49,6 +49,7 @@ def content_of(path: Path, progress: Callable[[int], None] | None = None) -> Con
             "modified_ns": identity.modified_ns,
             "file_id": identity.file_id,
             "sha256": sha256,
+            "missing_since": None,
         },
     )
     return Content(sha256, identity, known)
@@ -86,7 +87,7 @@ def copy_elsewhere(video: Video) -> tuple[Path, Identity] | None:
             identity = identity_of(path)
         except OSError:
             continue
-        if identity is not None and identity.same_as(Identity(row.size_bytes, row.modified_ns, row.file_id)):
+        if identity is not None and identity.same_as(row.identity):
             return path, identity
     return None
 

@@ -42,15 +42,6 @@ class MemberFacts(Generic[Id]):
     missing: bool = False  # its file is not there
 
 
-def protected_folder(path: str, folders: Sequence[str]) -> str:
-    """The first of the folders that the file lies in, at any depth, or ""."""
-    for folder in folders:
-        root = folder.rstrip("/")
-        if path.startswith(f"{root}/"):
-            return root or "/"
-    return ""
-
-
 def quality(facts: MemberFacts[Any]) -> float:
     """Bit rate in H.264 terms; 0 when unknown."""
     return facts.bit_rate / CODEC_COST.get(facts.video_codec.lower(), UNKNOWN_CODEC_COST)

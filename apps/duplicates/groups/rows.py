@@ -10,10 +10,11 @@ from uuid import UUID, uuid4
 from django.conf import settings
 from django.utils import timezone
 
-from apps.duplicates.groups.keeper import MemberFacts, propose_keeper, protected_folder
+from apps.duplicates.groups.keeper import MemberFacts, propose_keeper
 from apps.duplicates.groups.known import KnownMatch, Members
 from apps.duplicates.models import DuplicateGroup, GroupMember, ReviewDecision
 from apps.videos.models import Video
+from apps.videos.paths import protected_folder
 
 BATCH = 500
 CHOSEN_BEFORE = "a reviewer chose it before another copy appeared"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from uuid import UUID
 
-from django.db.models import Case, Count, IntegerField, QuerySet, Value, When
+from django.db.models import Case, Count, IntegerField, Q, QuerySet, Value, When
 
 from apps.core.exceptions import InvalidInput, NotFound
 from apps.duplicates.models import DuplicateGroup, ReviewDecision
@@ -19,12 +19,18 @@ SUREST_FIRST: tuple[str, ...] = ("kind_order", "-score", "id")
 
 
 def group_list(*, state: str = DuplicateGroup.State.OPEN, kind: str = "") -> QuerySet[DuplicateGroup]:
-    """Groups with at least two videos: copies first, surest first. ``state`` "" means all."""
+    """Groups with at least two videos: copies first, surest first. ``state`` "" means all.
+
+    Each has member_count, and lost_count: members whose file is missing."""
     if state and state not in DuplicateGroup.State.values:
         raise InvalidInput(f"state must be one of {', '.join(DuplicateGroup.State.values)}.", field="state")
     if kind and kind not in Kind.values:
         raise InvalidInput(f"kind must be one of {', '.join(Kind.values)}.", field="kind")
-    counted = DuplicateGroup.objects.annotate(member_count=Count("members", distinct=True), kind_order=KIND_ORDER)
+    counted = DuplicateGroup.objects.annotate(
+        member_count=Count("members", distinct=True),
+        lost_count=Count("members", distinct=True, filter=Q(members__missing_since__isnull=False)),
+        kind_order=KIND_ORDER,
+    )
     groups = counted.filter(member_count__gt=1)
     if state:
         groups = groups.filter(state=state)

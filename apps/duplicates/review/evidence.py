@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from apps.core.timespan import timecode
 from apps.duplicates.groups.asset_queries import asset_pairs
-from apps.duplicates.groups.keeper import propose_keeper, protected_folder
+from apps.duplicates.groups.keeper import propose_keeper
 from apps.duplicates.groups.matches import swap_relation
 from apps.duplicates.groups.rows import member_facts
 from apps.duplicates.groups.verdicts import content_pair, verdicts_latest
@@ -21,7 +21,9 @@ from apps.duplicates.pictures.spans import Span, alignment_json, play_url
 from apps.duplicates.pictures.timeline import Timeline, timeline
 from apps.duplicates.wording import look_words, pair_words, span_words
 from apps.embeddings.models import ModelVersion
+from apps.videos.identical import Identical, identical_files
 from apps.videos.models import Video
+from apps.videos.paths import protected_folder
 from apps.videos.presence import LOST, Place, videos_check
 from apps.videos.storage import readable
 
@@ -49,6 +51,7 @@ class Member:
     is_spare: bool
     is_protected: bool = False  # lies in a protected folder: always kept
     place: Place = Place.HERE  # of its file
+    identical: Identical | None = None  # where else its content is
 
     @property
     def is_lost(self) -> bool:
@@ -91,8 +94,9 @@ class Evidence:
 
 
 def group_evidence(group: DuplicateGroup) -> Evidence:
-    """Costs five queries whatever the size of the group; of a shared asset four more, which read all matches. Looks for
-    the file of each member: the proposal in ``group`` is one whose file is there now, if any is."""
+    """Costs six queries whatever the size of the group; of a shared asset four more, which read all matches. Looks for
+    the file of each member and for its identical files: the proposal in ``group`` is one whose file is there now, if
+    any is."""
     videos = list(group.members.all())
     places = videos_check(videos)
     _propose_what_is_there(group, videos, places)
@@ -139,6 +143,7 @@ def _propose_what_is_there(group: DuplicateGroup, videos: Sequence[Video], place
 def _members(group: DuplicateGroup, videos: Sequence[Video], places: Mapping[UUID, Place]) -> tuple[Member, ...]:
     # While the copy to keep is not there, none of the others is spare.
     spare = group.keeper_id is not None and places.get(group.keeper_id) == Place.HERE
+    identical = identical_files(videos)
     return tuple(
         Member(
             letter=letter_of(number),
@@ -151,6 +156,7 @@ def _members(group: DuplicateGroup, videos: Sequence[Video], places: Mapping[UUI
             is_spare=spare and video.id != group.keeper_id and not protected(video),
             is_protected=protected(video),
             place=places[video.id],
+            identical=identical[video.id],
         )
         for number, video in enumerate(videos)
     )

@@ -21,6 +21,7 @@ from apps.duplicates.models import DuplicateGroup
 from apps.duplicates.review.decisions import NOTHING_DELETED
 from apps.duplicates.review.evidence import Pair, group_evidence
 from apps.duplicates.review.forms import review_apply
+from apps.videos.identical import identical_totals
 from apps.videos.presence import LOST, videos_check
 
 GROUPS_A_PAGE = 20
@@ -34,6 +35,7 @@ def review_page(request: HttpRequest) -> HttpResponse:
     - page: a Django page of DuplicateGroup (kind, state, score, members.all, proposed_keeper, keeper)
     - state, kind: what is shown ("" is every kind)
     - states, kinds: (value, words, how many groups) to choose from
+    - identical: apps.videos.identical.IdenticalTotals of the library
     - scan: the latest apps.duplicates.library.scans.Scan or None; may_scan: the button that starts one works
     """
     state = request.GET.get("state") or DuplicateGroup.State.OPEN
@@ -52,6 +54,7 @@ def review_page(request: HttpRequest) -> HttpResponse:
         "states": [(value, words, by_state[value]) for value, words in DuplicateGroup.State.choices],
         "kinds": [(value, words, by_kind.get(value, 0)) for value, words in DuplicateGroup.Kind.choices],
         "kinds_total": sum(by_kind.values()),
+        "identical": identical_totals(),
         **scan_context(request),
     }
     return render(request, "duplicates/groups.html", context)

@@ -12,10 +12,11 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from apps.accounts.people import signed_in
-from apps.accounts.permissions import look_required
+from apps.accounts.permissions import look_required, may_see_paths
 from apps.core.exceptions import NotFound, VSearchError
 from apps.core.selectors import job_latest
 from apps.videos.editing import video_delete
+from apps.videos.identical import identical_files
 from apps.videos.ingest import video_cancel, video_retry
 from apps.videos.job_kinds import INGEST, PROXY
 from apps.videos.models import Video
@@ -42,6 +43,8 @@ def video_page(request: HttpRequest, video_id: UUID) -> HttpResponse:
     context = {
         **_progress(video),
         "may_edit": may_edit(signed_in(request), video),
+        "sees_paths": may_see_paths(signed_in(request)),
+        "identical": identical_files([video])[video.id],
         "start": start_seconds(request.GET.get("t", "")),
         "q": request.GET.get("q", "")[:QUERY_SHOWN],
         "playable": bool(video.has_proxy or not (video.needs_proxy or place in LOST)) and video.state in PLAYABLE,

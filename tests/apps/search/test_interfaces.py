@@ -7,8 +7,10 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from apps.embeddings.models import ModelVersion
+from apps.videos.models import Video
 from tests.apps.search.planted import plant
 
 pytestmark = pytest.mark.django_db
@@ -25,7 +27,7 @@ def test_the_api_answers_as_documented(client, version):
     assert set(answer) == {"results", "page", "index", "warnings", "took_ms"}
     (result,) = answer["results"]
     assert result["rank"] == 1
-    assert result["video"] == {"id": str(video.id), "title": "walk", "duration": 60.0}
+    assert result["video"] == {"id": str(video.id), "title": "walk", "duration": 60.0, "missing_since": None}
     moment = result["moments"][0]
     assert (moment["rank"], moment["start"], moment["end"], moment["matched"]) == (1, 0.0, 4.0, ["visual"])
     assert moment["play_url"] == f"/videos/{video.id}?t=0"
@@ -72,6 +74,18 @@ def test_a_lone_surrogate_in_a_body_is_no_server_error(client, version):
     plant(version, "walk", [("dog", 0.9)])
     body = '{"q": "dog \\ud800", "tag": "\\ud800"}'
     assert client.post("/api/v1/search", body, content_type="application/json").status_code == 200
+
+
+def test_a_video_whose_file_is_missing_is_marked_everywhere(client, version):
+    now = timezone.now()
+    video = plant(version, "walk", [("dog", 0.9)])
+    Video.objects.filter(id=video.id).update(missing_since=now)
+    (result,) = client.get("/api/v1/search?q=dog").json()["results"]
+    assert result["video"]["missing_since"] == now.isoformat()
+    assert "file missing" in client.get("/?q=dog").content.decode()
+    out = StringIO()
+    call_command("search", "dog", stdout=out)
+    assert "1. walk (file missing)" in out.getvalue()
 
 
 def test_an_expired_cursor_is_gone_and_a_missing_encoder_is_unavailable(client, version):

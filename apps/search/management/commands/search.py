@@ -42,7 +42,8 @@ class Command(PreparedCommand):
         if not answer.results:
             self.stdout.write("Nothing found.")
         for result in answer.results:
-            self.stdout.write(self.style.MIGRATE_HEADING(f"{result.rank}. {result.video.title}"))
+            lost = " (file missing)" if result.video.missing_since else ""
+            self.stdout.write(self.style.MIGRATE_HEADING(f"{result.rank}. {result.video.title}{lost}"))
             for moment in result.moments:
                 span = f"{timecode(moment.start)}-{timecode(moment.end)}"
                 bar = "#" * round(10 * moment.relative)

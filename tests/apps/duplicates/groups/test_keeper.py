@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from apps.duplicates.groups.keeper import MemberFacts, propose_keeper, protected_folder
+from apps.duplicates.groups.keeper import MemberFacts, propose_keeper
+from apps.videos.paths import protected_folder
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 PLAIN = MemberFacts("plain", 1280, 720, 2_000_000, "h264", 60.0, "aac", LONG_AGO)
