@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('videos', '0004_file_identity'),
+        ('videos', '0005_subtitle_tracks'),
     ]
 
     operations = [
