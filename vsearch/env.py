@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 
 
@@ -42,6 +44,33 @@ def integer(name: str, default: int, *, low: int | None = None, high: int | None
     if (low is not None and value < low) or (high is not None and value > high):
         raise EnvironmentProblem(f"{name}={value} is out of range ({low} to {high})")
     return value
+
+
+_UNITS = {"s": 1, "min": 60, "h": 3600, "day": 86_400}
+_RATE = re.compile(r"(\d{1,9})/(\d{0,6})(s|min|h|day)")
+
+
+def rate(name: str, default: str) -> tuple[int, float] | None:
+    """ "8/15min" -> (8, 900.0); "600/min" -> (600, 60.0); "none" -> None."""
+    raw = text(name, default).replace(" ", "")
+    if raw == "none":
+        return None
+    found = _RATE.fullmatch(raw)
+    count, window = (int(found[1]), int(found[2] or 1) * _UNITS[found[3]]) if found else (0, 0)
+    if not count or not window:
+        raise EnvironmentProblem(f"{name}={raw!r} is no limit; write for example 60/min, 8/15min, 500/h or none")
+    return count, float(window)
+
+
+def networks(name: str, default: str = "") -> list[IPv4Network | IPv6Network]:
+    """Addresses and networks, separated by commas: "10.0.0.1, 192.168.0.0/16, fd00::/8"."""
+    found = []
+    for word in words(name, default):
+        try:
+            found.append(ip_network(word))
+        except ValueError as error:
+            raise EnvironmentProblem(f"{name}: {word!r} is neither an address nor a network ({error})") from error
+    return found
 
 
 def words(name: str, default: str = "") -> list[str]:

@@ -47,7 +47,26 @@ SERVED_OVER_TLS = env.flag("VSEARCH_TLS", False)
 # localhost is always there: health checks on the machine itself use it.
 ALLOWED_HOSTS = [*env.words("VSEARCH_ALLOWED_HOSTS", "127.0.0.1,[::1]"), "localhost"]
 CSRF_TRUSTED_ORIGINS = env.words("VSEARCH_TRUSTED_ORIGINS")
+# Proxies whose X-Forwarded-For is believed. Nobody else's is: anybody can send one.
+TRUSTED_PROXIES = env.networks("VSEARCH_TRUSTED_PROXIES")
 
+# How often a person, or an address of visitors, may do what costs (apps.core.limits): (count, seconds) or None.
+LIMITS = {
+    "search": env.rate("VSEARCH_LIMIT_SEARCH", "600/min"),
+    "lookup": env.rate("VSEARCH_LIMIT_LOOKUP", "60/min"),
+    "upload": env.rate("VSEARCH_LIMIT_UPLOAD", "120/min"),
+    "feedback": env.rate("VSEARCH_LIMIT_FEEDBACK", "60/min"),
+    "training": env.rate("VSEARCH_LIMIT_TRAINING", "120/min"),
+    "work": env.rate("VSEARCH_LIMIT_WORK", "120/min"),
+    "api": env.rate("VSEARCH_LIMIT_API", "1200/min"),
+    "token": env.rate("VSEARCH_LIMIT_TOKEN", "30/h"),
+    # Wrong passwords: of one name from one address; of one name from anywhere, which is high so that a stranger cannot
+    # easily lock somebody out; and from one address, which is high because an office may share one.
+    "login": env.rate("VSEARCH_LIMIT_LOGIN", "8/15min"),
+    "login_name": env.rate("VSEARCH_LIMIT_LOGIN_NAME", "40/15min"),
+    "login_address": env.rate("VSEARCH_LIMIT_LOGIN_ADDRESS", "80/15min"),
+    "password": env.rate("VSEARCH_LIMIT_PASSWORD", "8/15min"),
+}
 
 # Anonymous visitors may search and look up only when this says so.
 PUBLIC_SEARCH = env.flag("VSEARCH_PUBLIC_SEARCH", False)
@@ -79,6 +98,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "apps.core.middleware.OutageMiddleware",
+    "apps.core.middleware.LimitMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -228,7 +248,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser", "rest_framework.parsers.MultiPartParser"],
     "EXCEPTION_HANDLER": "apps.api.problems.problem_response",
-    "DEFAULT_THROTTLE_RATES": {"search": "600/min", "lookup": "60/min", "training": "120/min", "feedback": "60/min"},
+    "DEFAULT_THROTTLE_CLASSES": ["apps.api.throttles.Limited"],
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "vsearch",

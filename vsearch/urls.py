@@ -1,5 +1,8 @@
 from django.contrib import admin
 from django.urls import include, path
+from django.views.generic import RedirectView
+
+from apps.accounts.views import admin_login
 
 urlpatterns = [
     path("", include("apps.core.urls")),
@@ -9,6 +12,9 @@ urlpatterns = [
     path("training/", include("apps.training.urls")),
     path("accounts/", include("apps.accounts.urls")),
     path("api/", include("apps.api.urls")),
+    # Before the admin's own: one page to change a password, and one way to count guesses at it.
+    path("admin/login/", admin_login),
+    path("admin/password_change/", RedirectView.as_view(pattern_name="accounts:password_change")),
     path("admin/", admin.site.urls),
 ]
 

@@ -4,10 +4,12 @@ from typing import Any
 
 from django import forms
 from django.contrib.admin.forms import AdminAuthenticationForm
-from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
 from django.core.exceptions import ValidationError
 
-from apps.accounts import throttling
+from apps.accounts.throttling import own_password_guess, password_guess
+from apps.core.addresses import UNKNOWN, client_address
+from apps.core.exceptions import TooMany
 
 
 class ThrottledLogin(AuthenticationForm):
@@ -17,19 +19,14 @@ class ThrottledLogin(AuthenticationForm):
 
     def clean(self) -> dict[str, Any]:
         username = self.cleaned_data.get("username") or ""
-        address = self.request.META.get("REMOTE_ADDR", "") if self.request else ""
-        self.wait_seconds = throttling.seconds_to_wait(username=username, address=address)
-        if self.wait_seconds:
-            minutes = -(-self.wait_seconds // 60)
-            unit = "minute" if minutes == 1 else "minutes"
-            raise ValidationError(f"Too many failed logins. Try again in {minutes} {unit}.", code="throttled")
         try:
-            cleaned: dict[str, Any] = super().clean()
-        except ValidationError:
-            throttling.failure_note(username=username, address=address)
-            raise
+            right = password_guess(username=username, address=client_address(self.request) if self.request else UNKNOWN)
+        except TooMany as error:
+            self.wait_seconds = error.wait
+            raise ValidationError(error.message, code="throttled") from error
+        cleaned: dict[str, Any] = super().clean()
         if self.get_user() is not None:
-            throttling.failures_forget(username=username, address=address)
+            right()
         return cleaned
 
 
@@ -39,6 +36,22 @@ class LoginForm(ThrottledLogin):
 
 class AdminLoginForm(ThrottledLogin, AdminAuthenticationForm):
     """The admin site has a login page of its own."""
+
+
+class ThrottledPasswordChange(PasswordChangeForm):  # type: ignore[type-arg]
+    """The old password cannot be guessed more freely than at the login; ``wait_seconds`` tells the view."""
+
+    wait_seconds = 0
+
+    def clean_old_password(self) -> str:
+        try:
+            right = own_password_guess(self.user)
+        except TooMany as error:
+            self.wait_seconds = error.wait
+            raise ValidationError(error.message, code="throttled") from error
+        password: str = super().clean_old_password()
+        right()
+        return password
 
 
 class NewTokenForm(forms.Form):

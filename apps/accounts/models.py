@@ -20,17 +20,3 @@ class ApiToken(BaseModel):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}...)"
-
-
-class LoginFailure(models.Model):
-    """A wrong password. Rows older than the window of apps.accounts.throttling are removed as new ones come."""
-
-    username_sha256 = models.CharField(max_length=64)  # people type passwords into the wrong field
-    address = models.CharField(max_length=64)
-    failed_at = models.DateTimeField(auto_now_add=True, db_index=True)
-
-    class Meta:
-        indexes = [models.Index(fields=["username_sha256", "failed_at"]), models.Index(fields=["address", "failed_at"])]
-
-    def __str__(self) -> str:
-        return f"failed login from {self.address}"

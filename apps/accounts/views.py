@@ -3,18 +3,20 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.contrib import messages
+from django.contrib import admin, messages
 from django.contrib.auth import views as auth_views
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.template.response import TemplateResponse
 from django.urls import reverse_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from apps.accounts.forms import LoginForm, NewTokenForm
+from apps.accounts.forms import LoginForm, NewTokenForm, ThrottledLogin, ThrottledPasswordChange
 from apps.accounts.models import ApiToken
 from apps.accounts.people import account
+from apps.accounts.throttling import limited
 from apps.accounts.tokens import token_create, token_revoke
 from apps.core.exceptions import VSearchError
 
@@ -25,11 +27,24 @@ class LoginView(auth_views.LoginView):
     redirect_authenticated_user = True
 
     def form_invalid(self, form: Any) -> HttpResponse:
-        response: HttpResponse = super().form_invalid(form)
-        if form.wait_seconds:
-            response.status_code = 429
-            response["Retry-After"] = str(form.wait_seconds)
+        return _waiting(super().form_invalid(form), form.wait_seconds)
+
+
+@never_cache
+def admin_login(request: HttpRequest) -> HttpResponse:
+    """The login page of the admin site, which answers 429 as the other one does."""
+    response = admin.site.login(request)
+    if not isinstance(response, TemplateResponse):
         return response
+    form = (response.context_data or {}).get("form")
+    return _waiting(response, form.wait_seconds) if isinstance(form, ThrottledLogin) else response
+
+
+def _waiting(response: HttpResponse, seconds: int) -> HttpResponse:
+    if seconds:
+        response.status_code = 429
+        response["Retry-After"] = str(seconds)
+    return response
 
 
 class LogoutView(auth_views.LogoutView):
@@ -38,7 +53,11 @@ class LogoutView(auth_views.LogoutView):
 
 class PasswordChangeView(auth_views.PasswordChangeView):
     template_name = "accounts/password_change.html"
+    form_class = ThrottledPasswordChange
     success_url = reverse_lazy("accounts:tokens")
+
+    def form_invalid(self, form: Any) -> HttpResponse:
+        return _waiting(super().form_invalid(form), form.wait_seconds)
 
     def form_valid(self, form: Any) -> HttpResponse:
         messages.success(self.request, "Your password was changed.")
@@ -48,6 +67,7 @@ class PasswordChangeView(auth_views.PasswordChangeView):
 @login_required
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
+@limited("token", "POST")
 def tokens_page(request: HttpRequest) -> HttpResponse:
     """The list; a POST makes a token and shows it on this one answer only."""
     form = NewTokenForm(request.POST if request.method == "POST" else None)

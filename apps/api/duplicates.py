@@ -26,6 +26,7 @@ from rest_framework.views import APIView
 from apps.accounts.people import signed_in
 from apps.api.paging import Pages
 from apps.api.permissions import MayAdminister, MayReview
+from apps.api.throttles import WorkLimit
 from apps.core.exceptions import NotFound
 from apps.duplicates.groups.selectors import decision_list, group_get, group_list
 from apps.duplicates.library.scans import Scan, scan_latest, scan_of, scan_start
@@ -157,6 +158,7 @@ class GroupView(APIView):
 
 class GroupResolveView(APIView):
     permission_classes = (MayReview,)
+    throttle_classes = (WorkLimit,)
 
     @extend_schema(operation_id="duplicate_groups_resolve", request=ResolveSerializer, responses=dict)
     def post(self, request: Request, group_id: UUID) -> Response:
@@ -177,6 +179,7 @@ class PairVerdictView(generics.ListAPIView[ReviewDecision]):
     serializer_class = DecisionSerializer
     pagination_class = Pages
     permission_classes = (MayReview,)
+    throttle_classes = (WorkLimit,)
 
     def get_queryset(self) -> Any:
         return decision_list()
@@ -202,6 +205,7 @@ class PairVerdictView(generics.ListAPIView[ReviewDecision]):
 
 class DecisionUndoView(APIView):
     permission_classes = (MayReview,)
+    throttle_classes = (WorkLimit,)
 
     @extend_schema(operation_id="decisions_undo", request=None, responses=dict)
     def post(self, request: Request, decision_id: int) -> Response:
@@ -211,6 +215,7 @@ class DecisionUndoView(APIView):
 
 class ScanListView(APIView):
     permission_classes = (MayAdminister,)
+    throttle_classes = (WorkLimit,)
 
     @extend_schema(operation_id="duplicate_scans_create", request=None, responses={200: dict, 201: dict})
     def post(self, request: Request) -> Response:

@@ -8,11 +8,11 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.throttling import ScopedRateThrottle
 from rest_framework.views import APIView
 
 from apps.accounts.people import signed_in
 from apps.api.permissions import MayLook
+from apps.api.throttles import FeedbackLimit
 from apps.search.feedback import QUERY_LENGTH, feedback_record
 from apps.search.models import Feedback
 
@@ -27,8 +27,7 @@ class FeedbackSerializer(serializers.Serializer[Any]):
 
 class FeedbackView(APIView):
     permission_classes = (MayLook,)
-    throttle_classes = (ScopedRateThrottle,)
-    throttle_scope = "feedback"
+    throttle_classes = (FeedbackLimit,)
 
     @extend_schema(operation_id="feedback_create", request=FeedbackSerializer, responses={201: FeedbackSerializer})
     def post(self, request: Request) -> Response:
@@ -37,6 +36,6 @@ class FeedbackView(APIView):
         values = asked.validated_data
         feedback_record(
             query=values["query"], video_id=values["video"], start=values["start"], end=values["end"],
-            kind=values["kind"], user=signed_in(request), address=request.META.get("REMOTE_ADDR", ""),
+            kind=values["kind"], user=signed_in(request),
         )  # fmt: skip
         return Response(FeedbackSerializer(values).data, status=201)

@@ -17,6 +17,7 @@ from apps.accounts.people import signed_in
 from apps.accounts.permissions import may_administer
 from apps.api.paging import Pages
 from apps.api.permissions import LoggedIn, MayUpload
+from apps.api.throttles import WorkLimit
 from apps.core.exceptions import InvalidInput, NotAllowed
 from apps.core.jobs import job_cancel, job_kinds, job_retry, library_kinds
 from apps.core.models import Job
@@ -102,6 +103,7 @@ class JobActionView(APIView):
     """Base of cancel and retry."""
 
     permission_classes = (LoggedIn,)
+    throttle_classes = (WorkLimit,)
 
     def act(self, job_id: UUID) -> Job:
         raise NotImplementedError

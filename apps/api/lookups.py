@@ -15,11 +15,11 @@ from django.urls import reverse
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.throttling import ScopedRateThrottle
 from rest_framework.views import APIView
 
 from apps.accounts.people import Asker, asker, signed_in
 from apps.api.permissions import MayLook, MayUpload
+from apps.api.throttles import LookupLimit, WorkLimit
 from apps.core.exceptions import Conflict, InvalidInput, NotFound
 from apps.duplicates.lookups.answers import lookup_answer
 from apps.duplicates.lookups.asking import lookup_create
@@ -52,8 +52,7 @@ ASK = {
 
 class LookupListView(APIView):
     permission_classes = (MayLook,)
-    throttle_classes = (ScopedRateThrottle,)
-    throttle_scope = "lookup"
+    throttle_classes = (LookupLimit,)
 
     @extend_schema(operation_id="lookups_create", request=ASK, responses={201: dict})
     def post(self, request: Request) -> Response:
@@ -93,6 +92,7 @@ class LookupView(APIView):
 
 class LookupAddView(APIView):
     permission_classes = (MayUpload,)
+    throttle_classes = (WorkLimit,)
 
     @extend_schema(
         operation_id="lookups_add",

@@ -19,12 +19,12 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import generics, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.throttling import ScopedRateThrottle
 from rest_framework.views import APIView
 
 from apps.accounts.people import signed_in
 from apps.api.paging import Pages
 from apps.api.permissions import MayAdminister, MayTrain
+from apps.api.throttles import SearchLimit, TrainingLimit
 from apps.core.exceptions import Conflict, InvalidInput
 from apps.embeddings.model_versions import model_version_remove
 from apps.embeddings.models import ModelVersion
@@ -119,8 +119,7 @@ class ModelVersionView(APIView):
 
 class ModelVersionCompareView(APIView):
     permission_classes = (MayTrain,)
-    throttle_classes = (ScopedRateThrottle,)
-    throttle_scope = "search"
+    throttle_classes = (SearchLimit,)
 
     @extend_schema(
         operation_id="model_versions_compare",
@@ -142,8 +141,7 @@ class ModelVersionCompareView(APIView):
 
 class ModelVersionPromoteView(APIView):
     permission_classes = (MayTrain,)
-    throttle_classes = (ScopedRateThrottle,)
-    throttle_scope = "training"
+    throttle_classes = (TrainingLimit,)
 
     @extend_schema(operation_id="model_versions_promote", request=PromoteSerializer, responses=OpenApiTypes.OBJECT)
     def post(self, request: Request, version_id: UUID) -> Response:
@@ -157,8 +155,7 @@ class ModelVersionPromoteView(APIView):
 
 class ModelVersionRollBackView(APIView):
     permission_classes = (MayTrain,)
-    throttle_classes = (ScopedRateThrottle,)
-    throttle_scope = "training"
+    throttle_classes = (TrainingLimit,)
 
     @extend_schema(operation_id="model_versions_roll_back", request=RollBackSerializer, responses=OpenApiTypes.OBJECT)
     def post(self, request: Request, version_id: UUID) -> Response:

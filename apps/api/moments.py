@@ -9,9 +9,9 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.throttling import ScopedRateThrottle
 from rest_framework.views import APIView
 
+from apps.api.throttles import SearchLimit
 from apps.core.exceptions import Conflict
 from apps.search.moments import Moment
 from apps.search.query import parse_query
@@ -33,8 +33,7 @@ class MomentSerializer(serializers.Serializer[Moment]):
 class VideoMomentsView(APIView):
     """The best five moments of the video for the words, none overlapping another; empty for an empty query."""
 
-    throttle_classes = (ScopedRateThrottle,)
-    throttle_scope = "search"
+    throttle_classes = (SearchLimit,)
 
     @extend_schema(
         operation_id="videos_moments",

@@ -10,9 +10,9 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.throttling import ScopedRateThrottle
 from rest_framework.views import APIView
 
+from apps.api.throttles import SearchLimit
 from apps.core.exceptions import InvalidInput
 from apps.search.answers import answer_as_dict
 from apps.search.filters import filters_from, seconds_from
@@ -36,8 +36,7 @@ FILTERS = [
 class SearchView(APIView):
     """Text to moments. ``-word`` excludes, ``"quoted text"`` matches titles, descriptions and subtitles only."""
 
-    throttle_classes = [ScopedRateThrottle]
-    throttle_scope = "search"
+    throttle_classes = (SearchLimit,)
 
     @extend_schema(parameters=[OpenApiParameter("q", str), *PAGE, *FILTERS], responses=OpenApiTypes.OBJECT)
     def get(self, request: Request) -> Response:
@@ -62,8 +61,7 @@ class SearchView(APIView):
 class SimilarView(APIView):
     """Moments like the one at ``t`` seconds of the video."""
 
-    throttle_classes = [ScopedRateThrottle]
-    throttle_scope = "search"
+    throttle_classes = (SearchLimit,)
 
     @extend_schema(
         parameters=[OpenApiParameter("t", float, description="Seconds.", default=0.0), *PAGE],

@@ -16,6 +16,7 @@ from apps.accounts.models import ApiToken
 from apps.accounts.people import account
 from apps.accounts.tokens import token_create, token_revoke
 from apps.api.permissions import LoggedIn
+from apps.api.throttles import TokenLimit
 
 
 class TokenSerializer(serializers.ModelSerializer[ApiToken]):
@@ -35,6 +36,7 @@ class NewTokenSerializer(TokenSerializer):
 class TokenListView(APIView):
     authentication_classes = (SessionAuthentication,)
     permission_classes = (LoggedIn,)
+    throttle_classes = (TokenLimit,)
 
     @extend_schema(operation_id="tokens_list", responses=TokenSerializer(many=True))
     def get(self, request: Request) -> Response:

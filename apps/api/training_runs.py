@@ -18,12 +18,12 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import generics, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.throttling import ScopedRateThrottle
 from rest_framework.views import APIView
 
 from apps.accounts.people import signed_in
 from apps.api.paging import Pages
 from apps.api.permissions import MayTrain
+from apps.api.throttles import TrainingLimit
 from apps.core.exceptions import InvalidInput, NotFound
 from apps.training import selectors
 from apps.training.datasets.captions import LIBRARY_TEXTS
@@ -109,14 +109,14 @@ class NewRunSerializer(serializers.Serializer[Any]):
 
 class TrainingView(APIView):
     permission_classes = (MayTrain,)
-    throttle_classes = (ScopedRateThrottle,)
-    throttle_scope = "training"
+    throttle_classes = (TrainingLimit,)
 
 
 class DatasetListView(generics.ListAPIView[Dataset]):
     serializer_class = DatasetSerializer
     pagination_class = Pages
     permission_classes = (MayTrain,)
+    throttle_classes = (TrainingLimit,)
 
     def get_queryset(self) -> Any:
         return selectors.dataset_list()
@@ -145,9 +145,7 @@ class DatasetListView(generics.ListAPIView[Dataset]):
         return Response(DatasetSerializer(dataset).data, status=201)
 
 
-class DatasetView(APIView):
-    permission_classes = (MayTrain,)
-
+class DatasetView(TrainingView):
     @extend_schema(operation_id="training_datasets_read", responses=DatasetSerializer)
     def get(self, request: Request, dataset_id: UUID) -> Response:
         return Response(DatasetSerializer(selectors.dataset_get(dataset_id=dataset_id)).data)
@@ -170,6 +168,7 @@ class RunListView(generics.ListAPIView[TrainingRun]):
     serializer_class = RunSerializer
     pagination_class = Pages
     permission_classes = (MayTrain,)
+    throttle_classes = (TrainingLimit,)
 
     def get_queryset(self) -> Any:
         if getattr(self, "swagger_fake_view", False):
@@ -198,9 +197,7 @@ class RunListView(generics.ListAPIView[TrainingRun]):
         return Response(RunDetailSerializer(run).data, status=201)
 
 
-class RunView(APIView):
-    permission_classes = (MayTrain,)
-
+class RunView(TrainingView):
     @extend_schema(operation_id="training_runs_read", responses=RunDetailSerializer)
     def get(self, request: Request, run_id: UUID) -> Response:
         return Response(RunDetailSerializer(selectors.run_get(run_id=run_id)).data)

@@ -28,6 +28,7 @@ from rest_framework.views import APIView
 from apps.accounts.people import asker, signed_in
 from apps.accounts.permissions import may_upload
 from apps.api.permissions import MayLook
+from apps.api.throttles import UploadLimit
 from apps.api.upload_results import become
 from apps.core.exceptions import InvalidInput, NotAllowed
 from apps.videos import uploads
@@ -98,6 +99,8 @@ class TusView(APIView):
 
 
 class UploadListView(TusView):
+    throttle_classes = (UploadLimit,)
+
     @extend_schema(
         operation_id="uploads_create",
         request=None,
@@ -130,6 +133,8 @@ class UploadListView(TusView):
 
 
 class UploadView(TusView):
+    throttle_classes = ()  # a large file comes in many parts; their bytes are counted, not their number
+
     def _upload(self, request: Request, upload_id: UUID) -> Upload:
         return uploads.upload_get(upload_id=upload_id, **asker(request))
 

@@ -18,6 +18,7 @@ from rest_framework.views import APIView
 from apps.accounts.people import signed_in
 from apps.accounts.permissions import may_see_paths
 from apps.api.paging import Pages
+from apps.api.throttles import SearchLimit, WorkLimit
 from apps.core.exceptions import NotAllowed
 from apps.core.selectors import job_latest
 from apps.videos.editing import video_delete, video_update
@@ -134,6 +135,7 @@ def editable_video(request: Request, video_id: UUID) -> Video:
 class VideoListView(generics.ListAPIView[Video]):
     serializer_class = VideoSerializer
     pagination_class = Pages
+    throttle_classes = (SearchLimit,)
 
     def get_queryset(self) -> Any:
         if getattr(self, "swagger_fake_view", False):
@@ -146,6 +148,8 @@ class VideoListView(generics.ListAPIView[Video]):
 
 
 class VideoView(APIView):
+    throttle_classes = (WorkLimit,)
+
     @extend_schema(operation_id="videos_read", responses=VideoProgressSerializer)
     def get(self, request: Request, video_id: UUID) -> Response:
         return self._answer(request, video_get(video_id=video_id))
@@ -172,6 +176,8 @@ class VideoView(APIView):
 
 
 class VideoRetryView(APIView):
+    throttle_classes = (WorkLimit,)
+
     @extend_schema(operation_id="videos_retry", request=None, responses=VideoProgressSerializer)
     def post(self, request: Request, video_id: UUID) -> Response:
         editable_video(request, video_id)
@@ -183,6 +189,8 @@ class VideoRetryView(APIView):
 
 
 class VideoCancelView(APIView):
+    throttle_classes = (WorkLimit,)
+
     @extend_schema(operation_id="videos_cancel", request=None, responses=VideoProgressSerializer)
     def post(self, request: Request, video_id: UUID) -> Response:
         editable_video(request, video_id)

@@ -6,6 +6,7 @@ VSearchError
  +-- NotFound         it does not exist                        404
  +-- Conflict         its state does not allow this            409
  +-- Expired          it existed and was deleted by design     410
+ +-- TooMany          a limit is reached; says how long        429
  +-- Unavailable      a part of vsearch is down                503
 """
 
@@ -47,6 +48,17 @@ class Conflict(VSearchError):
 class Expired(VSearchError):
     status = 410
     title = "Expired"
+
+
+class TooMany(VSearchError):
+    """``wait``: seconds after which it is worth trying again."""
+
+    status = 429
+    title = "Too many requests"
+
+    def __init__(self, message: str, *, field: str = "", wait: int) -> None:
+        super().__init__(message, field=field)
+        self.wait = wait
 
 
 class Unavailable(VSearchError):

@@ -9,7 +9,7 @@ from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template import TemplateDoesNotExist, loader
 
-from apps.core.exceptions import Unavailable
+from apps.core.exceptions import TooMany, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -50,4 +50,26 @@ def outage_response(request: HttpRequest, message: str = _MESSAGE) -> HttpRespon
         response = HttpResponse(page, status=Unavailable.status)
     response["Retry-After"] = str(RETRY_SECONDS)
     response["Cache-Control"] = "no-store"
+    return response
+
+
+class LimitMiddleware:
+    """Answers 429 when a page was asked for too often; the API turns the same exception into a problem."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self._get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        return limit_response(exception) if isinstance(exception, TooMany) else None
+
+
+def limit_response(error: TooMany) -> HttpResponse:
+    """A page that needs no database: who asks too often costs little."""
+    page = loader.get_template("429.html").render({"message": error.message})
+    headers = {"Retry-After": str(error.wait), "Cache-Control": "no-store"}
+    response = HttpResponse(page, status=error.status, headers=headers)
+    response._has_been_logged = True  # type: ignore[attr-defined]  # once, by the limit, and not as a warning
     return response

@@ -63,3 +63,18 @@ class Job(BaseModel):
     @property
     def active(self) -> bool:
         return self.state in {self.State.QUEUED, self.State.RUNNING}
+
+
+class Allowance(models.Model):
+    """When the bucket of a limit is full again (apps.core.limits). In no write-ahead log: a crash empties it."""
+
+    KEY_LENGTH = 120
+
+    key = models.CharField(max_length=KEY_LENGTH, primary_key=True)
+    full_at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.key

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST
 
 from apps.accounts.people import signed_in
 from apps.accounts.permissions import look_required
+from apps.accounts.throttling import limited
 from apps.core.exceptions import InvalidInput, VSearchError
 from apps.search.feedback import feedback_record
 from apps.search.models import Feedback
@@ -21,6 +22,7 @@ THANKS = {Feedback.Kind.THUMB_UP: "Marked as right.", Feedback.Kind.THUMB_DOWN: 
 
 @look_required
 @require_POST
+@limited("feedback")
 def feedback(request: HttpRequest) -> HttpResponse:
     """Fields: query, video, start, end, kind, next. 204 for the beacon of a click."""
     problem, status, kind = "", 200, request.POST.get("kind", "")
@@ -28,7 +30,7 @@ def feedback(request: HttpRequest) -> HttpResponse:
         feedback_record(
             query=request.POST.get("query", ""), video_id=_id(request), kind=kind,
             start=_number(request, "start"), end=_number(request, "end"),
-            user=signed_in(request), address=request.META.get("REMOTE_ADDR", ""),
+            user=signed_in(request),
         )  # fmt: skip
     except VSearchError as error:
         problem, status = error.message, error.status

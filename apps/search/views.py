@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from apps.accounts.permissions import look_required
+from apps.accounts.throttling import limited
 from apps.core.exceptions import NotFound, VSearchError
 from apps.core.timespan import timecode
 from apps.search.answers import Result, SearchAnswer
@@ -38,6 +39,7 @@ class FilterChip:
 
 @require_safe
 @look_required
+@limited("search")
 def home(request: HttpRequest) -> HttpResponse:
     """search/home.html, or search/_page.html (results and what follows them) when htmx loads more.
 
@@ -76,6 +78,7 @@ def home(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @look_required
+@limited("search")
 def similar(request: HttpRequest) -> HttpResponse:
     """``?video=<id>&t=<seconds>``: search/similar.html, with the context of ``home`` for the results."""
     answer: SearchAnswer | None = None

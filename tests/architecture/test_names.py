@@ -11,7 +11,7 @@ from django.conf import settings
 CODE = Path(settings.BASE_DIR)
 SOURCES = [path for folder in ("apps", "vsearch", "worker", "demo") for path in (CODE / folder).rglob("*.py")]
 EMPTY_NAMES = {"utils", "helpers", "common", "misc", "manager", "util", "helper"}
-READERS = re.compile(r"env\.(?:text|flag|integer|words|folder)\(\s*\"([A-Z_]+)\"")
+READERS = re.compile(r"env\.(?:text|flag|integer|rate|networks|words|folder)\(\s*\"([A-Z_]+)\"")
 
 
 def test_no_module_has_a_name_that_says_nothing() -> None:

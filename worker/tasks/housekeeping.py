@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from apps.core.jobs import sweep
+from apps.core.limits import limits_purge
 from apps.duplicates.lookups.files import lookups_expire
 from apps.search.snapshots import snapshots_purge
 from apps.videos.presence import missing_check
@@ -23,4 +24,5 @@ def expire() -> None:
     lookups_expire()
     uploads_expire()
     snapshots_purge()
+    limits_purge()
     missing_check()

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from apps.accounts.people import signed_in
 from apps.accounts.permissions import administer_required, may_administer, review_required
+from apps.accounts.throttling import limited
 from apps.core.exceptions import NotFound, VSearchError
 from apps.duplicates.library.clusters import (
     METHODS,
@@ -37,6 +38,7 @@ def scan_context(request: HttpRequest) -> dict[str, Any]:
 
 @administer_required
 @require_POST
+@limited("work")
 def scan(request: HttpRequest) -> HttpResponse:
     _, new = scan_start(title="requested on the duplicates page")
     if not new:
@@ -55,6 +57,7 @@ def scan_status(request: HttpRequest) -> HttpResponse:
 
 @administer_required
 @require_http_methods(["GET", "HEAD", "POST"])
+@limited("work", "POST")
 def clusters_page(request: HttpRequest) -> HttpResponse:
     """GET: duplicates/clusters.html with the form (values), methods, metrics and the latest runs. POST starts one."""
     values: Any = ClusterParameters()

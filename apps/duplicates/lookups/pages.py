@@ -15,6 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from apps.accounts.people import asker, signed_in
 from apps.accounts.permissions import look_required, may_upload
+from apps.accounts.throttling import limited
 from apps.core.exceptions import InvalidInput, NotFound, VSearchError
 from apps.core.timespan import parse_timecode
 from apps.duplicates.lookups.answers import asked_video, lookup_answer, videos_compared
@@ -35,6 +36,8 @@ POLL_STOPS = 286  # htmx stops polling at this status
 
 @look_required
 @require_http_methods(["GET", "HEAD", "POST"])
+@limited("search", "GET")
+@limited("lookup", "POST")
 def find_page(request: HttpRequest) -> HttpResponse:
     """GET: duplicates/find.html with
 
@@ -159,6 +162,7 @@ def lookup_status(request: HttpRequest, lookup_id: UUID) -> HttpResponse:
 
 @look_required
 @require_POST
+@limited("work")
 def lookup_add(request: HttpRequest, lookup_id: UUID) -> HttpResponse:
     """The asked file becomes a video of the library; goes to its page."""
     if not may_upload(signed_in(request)):

@@ -19,6 +19,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from apps.accounts.permissions import review_required
+from apps.accounts.throttling import limited
 from apps.core.exceptions import NotFound
 from apps.duplicates.models import MatchedSegment, MatrixPicture, VideoMatch
 from apps.duplicates.pictures.matrix_chart import Chart, alt_text, chart
@@ -37,6 +38,7 @@ class ShownPicture:
 
 @review_required
 @require_http_methods(["GET", "HEAD", "POST"])
+@limited("work", "POST")
 def pair_picture(request: HttpRequest, match_id: UUID) -> HttpResponse:
     """POST asks for the picture, GET shows it or how far it is."""
     try:

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from apps.accounts.people import signed_in
 from apps.accounts.permissions import review_required
+from apps.accounts.throttling import limited
 from apps.core.exceptions import InvalidInput, NotFound, VSearchError
 from apps.duplicates.groups.selectors import group_counts, group_get, group_kind_counts, group_list
 from apps.duplicates.library.pages import scan_context
@@ -70,6 +71,7 @@ def _look_for_suggestions(page: Page[DuplicateGroup]) -> None:
 
 @review_required
 @require_http_methods(["GET", "HEAD", "POST"])
+@limited("work", "POST")
 def group_page(request: HttpRequest, group_id: UUID) -> HttpResponse:
     """GET: duplicates/group.html with
 

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from apps.accounts.people import signed_in
 from apps.accounts.permissions import train_required
+from apps.accounts.throttling import limited
 from apps.core.exceptions import InvalidInput, NotFound, VSearchError
 from apps.search.models import Feedback
 from apps.training import selectors
@@ -32,6 +33,7 @@ RUNS_SHOWN = 50
 
 @train_required
 @require_http_methods(["GET", "HEAD", "POST"])
+@limited("training", "POST")
 def dataset_new(request: HttpRequest) -> HttpResponse:
     """training/dataset_new.html; POST makes the dataset and goes to its page."""
     problem, status = "", 200
@@ -102,6 +104,7 @@ def dataset_status(request: HttpRequest, dataset_id: UUID) -> HttpResponse:
 
 @train_required
 @require_POST
+@limited("training")
 def dataset_guard(request: HttpRequest, dataset_id: UUID) -> HttpResponse:
     guards = request.POST.get("guards") == "yes"
     try:
@@ -118,6 +121,7 @@ def dataset_guard(request: HttpRequest, dataset_id: UUID) -> HttpResponse:
 
 @train_required
 @require_POST
+@limited("training")
 def dataset_remove(request: HttpRequest, dataset_id: UUID) -> HttpResponse:
     try:
         dataset_delete(dataset_id=dataset_id)

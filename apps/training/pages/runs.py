@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from apps.accounts.people import signed_in
 from apps.accounts.permissions import train_required
+from apps.accounts.throttling import limited
 from apps.core.exceptions import InvalidInput, NotFound, VSearchError
 from apps.training import selectors
 from apps.training.models import Dataset, TrainingRun
@@ -40,6 +41,7 @@ STEPS = (("checking", "Check"), ("embedding", "Embed"), ("training", "Train"), (
 
 @train_required
 @require_http_methods(["GET", "HEAD", "POST"])
+@limited("training", "POST")
 def run_new(request: HttpRequest) -> HttpResponse:
     """training/run_new.html; POST makes a draft, whose page shows the cost and starts it."""
     problem, status = "", 200
@@ -153,6 +155,7 @@ def run_status(request: HttpRequest, run_id: UUID) -> HttpResponse:
 
 @train_required
 @require_POST
+@limited("training")
 def run_act(request: HttpRequest, run_id: UUID, action: str) -> HttpResponse:
     """start, stop, resume, evaluate, delete."""
     try:

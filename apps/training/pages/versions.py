@@ -11,6 +11,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from apps.accounts.people import signed_in
 from apps.accounts.permissions import train_required
+from apps.accounts.throttling import limited
 from apps.core.exceptions import NotFound, VSearchError
 from apps.embeddings.models import ModelVersion
 from apps.embeddings.selectors import model_version_serving
@@ -40,6 +41,7 @@ def version_page(request: HttpRequest, version_id: UUID) -> HttpResponse:
 
 @train_required
 @require_safe
+@limited("search")
 def compare_page(request: HttpRequest, version_id: UUID) -> HttpResponse:
     """training/compare.html, or training/_answers.html for htmx: ``?q=`` is asked of both versions."""
     version = _version(version_id)
@@ -79,6 +81,7 @@ def _words_of(report: EvaluationReport) -> set[str]:
 
 @train_required
 @require_POST
+@limited("training")
 def promote(request: HttpRequest, version_id: UUID) -> HttpResponse:
     try:
         done = candidate_promote(
@@ -93,6 +96,7 @@ def promote(request: HttpRequest, version_id: UUID) -> HttpResponse:
 
 @train_required
 @require_POST
+@limited("training")
 def roll_back(request: HttpRequest, version_id: UUID) -> HttpResponse:
     try:
         done = version_roll_back(version_id=version_id, person=signed_in(request), note=request.POST.get("note", ""))

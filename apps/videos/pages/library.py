@@ -16,6 +16,7 @@ from django.views.decorators.http import require_safe
 
 from apps.accounts.people import signed_in
 from apps.accounts.permissions import look_required, upload_required
+from apps.accounts.throttling import limited
 from apps.core.exceptions import InvalidInput
 from apps.core.models import Job
 from apps.videos.job_kinds import INGEST
@@ -70,6 +71,7 @@ def video_cards(videos: Iterable[Video], *, person: User | None) -> list[VideoCa
 
 @require_safe
 @look_required
+@limited("search")
 def video_list_page(request: HttpRequest) -> HttpResponse:
     """videos/list.html with page, cards (of the page), filters, problem, states, sorts, tags, and filtered."""
     problem = ""

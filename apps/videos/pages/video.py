@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from apps.accounts.people import signed_in
 from apps.accounts.permissions import look_required, may_see_paths
+from apps.accounts.throttling import limited
 from apps.core.exceptions import NotFound, VSearchError
 from apps.core.selectors import job_latest
 from apps.videos.editing import video_delete
@@ -32,6 +33,8 @@ PLAYABLE = {Video.State.PROBED, Video.State.READY}
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @look_required
+@limited("search", "GET")
+@limited("work", "POST")
 def video_page(request: HttpRequest, video_id: UUID) -> HttpResponse:
     """GET: videos/detail.html; ``?t=`` seconds where to start, ``?q=`` whose moments are marked (by template tags of
     the search app, which stands above this one). POST action=retry|cancel|delete, for who may edit the video."""

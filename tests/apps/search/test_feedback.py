@@ -6,23 +6,14 @@ import json
 from uuid import uuid4
 
 import pytest
-from django.core.cache import cache
 from django.test import Client
 
-from apps.search import feedback
 from apps.search.models import Feedback
 from tests.apps.embeddings.library import make_video
 from tests.apps.people import user
 from tests.apps.search.planted import plant
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def empty_counters():
-    cache.clear()
-    yield
-    cache.clear()
 
 
 def posted(client: Client, body: dict[str, object]):  # type: ignore[no-untyped-def]
@@ -76,8 +67,8 @@ def test_an_unknown_video_is_not_found(client) -> None:
     assert posted(client, moment(video=str(uuid4()))).status_code == 404
 
 
-def test_a_finger_gone_wild_is_slowed_down(client, monkeypatch) -> None:
-    monkeypatch.setattr(feedback, "A_MINUTE", 3)
+def test_a_finger_gone_wild_is_slowed_down(client, settings) -> None:
+    settings.LIMITS = {**settings.LIMITS, "feedback": (3, 60.0)}
     client.force_login(user())
     body = moment()
     codes = [client.post("/feedback", {**body, "kind": "click"}).status_code for _ in range(5)]
