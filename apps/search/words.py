@@ -1,28 +1,45 @@
-"""Titles, descriptions and subtitles: Postgres full text, and plain substrings where full text cannot work.
-
-Full text (English) takes queries with words in it. Scripts without spaces and emoji, which it would store as one
-lump, are looked for as substrings; a query of nothing but stop words is compared with the words of titles only.
-"""
+"""Titles, descriptions and subtitles: the words of a query against the text index."""
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Collection, Sequence
 from uuid import UUID
 
-from django.contrib.postgres.search import SearchQuery, SearchRank, SearchVector
+from django.contrib.postgres.search import SearchQuery, SearchRank
 from django.db import connection
-from django.db.models import Case, Expression, F, FloatField, Q, QuerySet, Value, When
+from django.db.models import BooleanField, Case, Expression, F, FloatField, Q, QuerySet, Value, When
 
+from apps.search.conditions import asked_phrase, asked_words
 from apps.search.moments import Moment
 from apps.videos.models import TextSegment, Video
+from apps.videos.words.languages import language_code
+from apps.videos.words.rows import GAP_SECONDS
 
-CONFIG = "english"
 TITLE_SECONDS = 8.0  # a title belongs to the whole video; its moment is the beginning
-SUBSTRING_TERMS = 10
-PREFIX_TERMS = 8  # somebody who is still typing a title
-LIKE_RANK = 0.1  # of a substring, which has no rank of its own
+FOUND_RANK = 0.1  # of whatever was found, exact or not
+# Of the following cue, unused, of a stem, of the word as it was typed: the stems of all languages together weigh less
+# than the word itself.
+WEIGHTS = [0.02, 0.02, 0.03, 1.0]
+
+# One index lookup for each language there is, and none of them reads the texts.
+_LANGUAGES = """
+WITH RECURSIVE each AS (
+    (SELECT language FROM videos_textsegment ORDER BY language LIMIT 1)
+    UNION ALL
+    SELECT (SELECT language FROM videos_textsegment WHERE language > each.language ORDER BY language LIMIT 1)
+    FROM each WHERE each.language IS NOT NULL
+)
+SELECT language FROM each WHERE language IS NOT NULL
+"""
+
+
+class TsQuery(SearchQuery):
+    """A tsquery as Postgres writes it: lexemes, taken as they are."""
+
+    template = "%(expressions)s::tsquery"
+
+    def __init__(self, query: str) -> None:
+        super().__init__(Value(query), search_type="raw")
 
 
 def text_hits(
@@ -33,81 +50,66 @@ def text_hits(
     exclude: Collection[UUID] = (),
     limit: int,
 ) -> list[Moment]:
-    """The best ``limit`` segments of ready videos that hold the words of ``text`` or one of ``phrases``."""
+    """The best ``limit`` segments of ready videos that hold the words of ``text`` or one of ``phrases``.
+
+    What begins in one cue and ends in the next is found at the first of the two."""
     if (not text and not phrases) or (video_ids is not None and not video_ids):
         return []
-    condition, ranked_by = Q(pk__in=[]), []
+    languages = library_languages()
+    asked = asked_words(text, languages)
+    quoted = [query for phrase in phrases if (query := asked_phrase(phrase, languages))]
+    anywhere = [query for query in (asked.words, *quoted) if query]
+    whole = [query for query in (asked.own, *quoted) if query]
+    condition = _any_of(anywhere)
+    if asked.titles:
+        condition |= Q(source=TextSegment.Source.TITLE, words=TsQuery(asked.titles))
     segments = TextSegment.objects.filter(video__state=Video.State.READY)
-    if text:
-        if _is_stop_words(text):
-            segments = segments.annotate(plain=SearchVector("text", config="simple"))
-            condition |= Q(source=TextSegment.Source.TITLE, plain=SearchQuery(text, config="simple"))
-        else:
-            condition |= _words_condition(text)
-            ranked_by.append(SearchQuery(text, config=CONFIG))
-            condition |= _title_prefix(text)
-    for phrase in phrases:
-        condition |= phrase_condition(phrase)
-        ranked_by.append(SearchQuery(phrase, config=CONFIG))
-    segments = _narrowed(segments.filter(condition), video_ids, exclude)
     rows = (
-        segments.annotate(rank=_rank(ranked_by))
+        _narrowed(segments.filter(condition), video_ids, exclude)
+        .annotate(rank=_rank(anywhere), whole=_is(whole))
         .order_by("-rank", "video_id", "start", "id")
-        .values_list("video_id", "source", "start", "end", "rank", "video__duration_seconds")[:limit]
+        .values_list("video_id", "source", "start", "end", "rank", "video__duration_seconds", "whole")[:limit]
     )
-    return [_moment(*row) for row in rows]
+    return _without_run_ups([(_moment(*row), whole) for *row, whole in rows])
 
 
 def videos_with(terms: Sequence[str], *, all_of: bool) -> set[UUID]:
     """Videos whose texts hold all, or any, of ``terms``; each term may lie in another segment."""
+    if not terms:
+        return set()
+    languages = library_languages()
     sets = [
-        set(TextSegment.objects.filter(phrase_condition(term)).values_list("video_id", flat=True)) for term in terms
+        set(TextSegment.objects.filter(words=TsQuery(query)).values_list("video_id", flat=True).distinct())
+        for term in terms
+        if (query := asked_phrase(term, languages))
     ]
     return (set.intersection(*sets) if all_of else set.union(*sets)) if sets else set()
 
 
-def phrase_condition(term: str) -> Q:
-    if needs_substring(term) or _is_stop_words(term):
-        return Q(text__icontains=term)  # Django escapes % and _
-    return Q(words=SearchQuery(term, config=CONFIG, search_type="phrase"))
+def library_languages() -> list[str]:
+    """Codes of the languages that texts of the library are known to be in, as far as their endings are known."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LANGUAGES)
+        return sorted({code for (tag,) in cursor.fetchall() if (code := language_code(tag))})
 
 
-def needs_substring(text: str) -> bool:
-    """Letters of scripts that full text does not cut into words (Chinese, Japanese, Thai, ...) or emoji."""
-    return any(unicodedata.category(char) in {"Lo", "So"} for char in text)
-
-
-def _words_condition(text: str) -> Q:
-    if not needs_substring(text):
-        return Q(words=SearchQuery(text, config=CONFIG))
-    condition = Q()
-    for term in text.split()[:SUBSTRING_TERMS]:
-        condition &= Q(text__icontains=term[:200])
+def _any_of(queries: Sequence[str]) -> Q:
+    condition = Q(pk__in=[])
+    for query in queries:
+        condition |= Q(words=TsQuery(query))
     return condition
 
 
-def _title_prefix(text: str) -> Q:
-    terms = re.findall(r"\w+", text)
-    if not terms or len(terms) > PREFIX_TERMS or len(terms[-1]) < 2:
-        return Q(pk__in=[])
-    raw = " & ".join(f"'{term}'" for term in terms) + ":*"  # \w+ only: nothing to escape
-    return Q(source=TextSegment.Source.TITLE, words=SearchQuery(raw, config=CONFIG, search_type="raw"))
+def _is(queries: Sequence[str]) -> Expression:
+    whens = [When(words=TsQuery(query), then=Value(True)) for query in queries]
+    return Case(*whens, default=Value(False), output_field=BooleanField())
 
 
-def _is_stop_words(text: str) -> bool:
-    """Full text would find nothing because nothing is left of the query; punctuation alone counts too."""
-    if needs_substring(text):
-        return False
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT numnode(plainto_tsquery(%s::regconfig, %s))", [CONFIG, text])
-        return int(cursor.fetchone()[0]) == 0
-
-
-def _rank(queries: Sequence[SearchQuery]) -> Expression:
-    best: Expression = Value(LIKE_RANK)
+def _rank(queries: Sequence[str]) -> Expression:
+    best: Expression = Value(FOUND_RANK)
     for query in queries:
         # 32: rank / (rank + 1), so that it stays within 0..1
-        best = best + SearchRank(F("words"), query, normalization=Value(32))
+        best = best + SearchRank(F("words"), TsQuery(query), weights=WEIGHTS, normalization=Value(32))
     factor = Case(When(source=TextSegment.Source.TITLE, then=Value(1.0)), default=Value(0.5))
     return Case(When(pk__isnull=False, then=factor * best), output_field=FloatField())
 
@@ -118,6 +120,20 @@ def _narrowed(
     if video_ids is not None:
         segments = segments.filter(video_id__in=list(video_ids))
     return segments.exclude(video_id__in=list(exclude)) if exclude else segments
+
+
+def _without_run_ups(hits: Sequence[tuple[Moment, bool]]) -> list[Moment]:
+    """Without cues that have only some of the words when one soon after has them all."""
+    whole: dict[UUID, list[Moment]] = {}
+    for hit, has_all in hits:
+        if has_all:
+            whole.setdefault(hit.video_id, []).append(hit)
+    return [
+        hit
+        for hit, has_all in hits
+        if has_all
+        or not any(hit.start < better.start <= hit.end + 2 * GAP_SECONDS for better in whole.get(hit.video_id, ()))
+    ]
 
 
 def _moment(video_id: UUID, source: str, start: float, end: float, rank: float, duration: float | None) -> Moment:

@@ -1,15 +1,20 @@
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex
-from django.contrib.postgres.search import SearchVector, SearchVectorField
+from django.contrib.postgres.search import SearchVectorField
 from django.db import models
 
 from apps.core.models import BaseModel
 from apps.videos.identity import Identity
 from apps.videos.paths import path_from
+from apps.videos.words.rows import row_vectors
 
 
 class Tag(models.Model):
@@ -109,8 +114,31 @@ class Shot(models.Model):
         return f"{self.start:.2f} to {self.end:.2f} s"
 
 
+class TextSegmentManager(models.Manager["TextSegment"]):
+    def bulk_create(
+        self,
+        objs: Iterable[TextSegment],
+        batch_size: int | None = None,
+        ignore_conflicts: bool = False,
+        update_conflicts: bool = False,
+        update_fields: Collection[str] | None = None,
+        unique_fields: Collection[str] | None = None,
+    ) -> list[TextSegment]:
+        """Index the rows as they are written. The cues of a track are written together: each knows what follows it."""
+        rows = list(objs)
+        by_video = attrgetter("video_id")
+        for _, group in groupby(sorted(rows, key=by_video), by_video):
+            of_video = list(group)
+            for row, words in zip(of_video, row_vectors(of_video), strict=True):
+                row.words = words
+        return super().bulk_create(rows, batch_size, ignore_conflicts, update_conflicts, update_fields, unique_fields)
+
+
 class TextSegment(models.Model):
-    """Words that belong to a span of a video (the whole of it for a title)."""
+    """Words that belong to a span of a video (the whole of it for a title).
+
+    A text is never changed: its row is deleted and written again, so that text and index cannot differ.
+    """
 
     class Source(models.TextChoices):
         TITLE = "title", "title"
@@ -128,15 +156,24 @@ class TextSegment(models.Model):
     # Subtitles: which track of the video the cue is from, so that a phrase is followed in one track only. From 1 those
     # in the file, from SubtitleFile.FIRST_TRACK those beside it. 0: no subtitle.
     track = models.PositiveSmallIntegerField(default=0, db_default=0)
-    words = models.GeneratedField(
-        expression=SearchVector("text", config="english"), output_field=SearchVectorField(), db_persist=True
-    )
+    words = SearchVectorField(null=True, editable=False)  # see apps.videos.words.lexemes; filled when a row is written
+
+    objects = TextSegmentManager()
 
     class Meta:
-        indexes = [GinIndex(fields=["words"], name="textsegment_words")]
+        indexes = [
+            GinIndex(fields=["words"], name="textsegment_words"),
+            # What is looked for in titles only (the beginning of a word, stop words) is common in subtitles.
+            GinIndex(fields=["words"], name="textsegment_title_words", condition=models.Q(source="title")),
+            models.Index(fields=["language"], name="textsegment_language"),  # which languages there are
+        ]
 
     def __str__(self) -> str:
         return f"{self.source}: {self.text[:60]}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        (self.words,) = row_vectors([self])
+        super().save(*args, **kwargs)
 
 
 class SubtitleFile(models.Model):
