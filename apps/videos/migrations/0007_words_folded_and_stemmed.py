@@ -12,7 +12,7 @@ def fill(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("videos", "0005_subtitle_tracks"),
+        ("videos", "0006_imported_file_missing"),
     ]
 
     # Postgres filled the column before, in English; the new one holds what apps.videos.words.lexemes puts together.
