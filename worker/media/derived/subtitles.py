@@ -61,7 +61,7 @@ def extract_subtitles(
         track = untrusted_input(path, limits)[str(index)]
         command = ffmpeg_command(track.output("pipe:1", f="srt", **{"c:s": "srt"}), "-loglevel", "info", "-nostats",
                                  "-copyts")  # fmt: skip
-        result = run_sandboxed(command, limits=limits, stdout_bytes=MAX_BYTES, cancelled=cancelled)
+        result = run_sandboxed(command, limits=limits, reads=[path], stdout_bytes=MAX_BYTES, cancelled=cancelled)
         languages = dict(_LANGUAGE.findall(result.stderr_tail))
         language = languages.get(str(index), "")
         text = result.stdout.decode("utf-8", "replace")
