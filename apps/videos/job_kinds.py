@@ -81,3 +81,5 @@ INGEST = job_kind(
 )
 # Subject: Video. A copy that browsers can play; without it the video is still found.
 PROXY = job_kind("proxy", queue="decode", library=True)
+# Subject: Video. The subtitle files beside it are read again; the video is found as before if that fails.
+SUBTITLES = job_kind("subtitles", queue="decode", library=True)

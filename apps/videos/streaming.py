@@ -72,13 +72,13 @@ def storyboard_sheet(request: HttpRequest, video_id: UUID, number: int = 0) -> H
 
 
 @require_safe
-def subtitles(request: HttpRequest, video_id: UUID) -> HttpResponseBase:
-    """WebVTT from the cues that the ingest stored; no file is kept."""
+def subtitles(request: HttpRequest, video_id: UUID, track: int) -> HttpResponseBase:
+    """WebVTT of one track from the cues that are stored; no file is kept."""
     if not may_look(signed_in(request)):
         return _login_needed()
-    text = as_webvtt(subtitle_cues(video_id))
+    text = as_webvtt(subtitle_cues(video_id, track=track))
     if not text:
-        return _missing("This video has no subtitles.")
+        return _missing("This video has no such subtitles.")
     return HttpResponse(
         text,
         content_type="text/vtt; charset=utf-8",

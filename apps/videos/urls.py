@@ -17,5 +17,5 @@ urlpatterns = [
     # The names that storyboard.vtt gives its sheets, beside it.
     path("videos/<uuid:video_id>/sprite.jpg", streaming.storyboard_sheet, name="storyboard_sheet"),
     path("videos/<uuid:video_id>/sprite-<int:number>.jpg", streaming.storyboard_sheet, name="storyboard_sheet"),
-    path("videos/<uuid:video_id>/subtitles.vtt", streaming.subtitles, name="subtitles"),
+    path("videos/<uuid:video_id>/subtitles-<int:track>.vtt", streaming.subtitles, name="subtitles"),
 ]

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from apps.videos.storage import VIDEO_EXTENSIONS
+from apps.videos.subtitle_names import is_subtitle
 
+WITHOUT_VIDEO = "subtitles that belong to no imported video"  # unless apps.videos.subtitle_files finds one
 UNFINISHED = (".part", ".partial", ".crdownload", ".download", ".tmp", ".!qb", ".filepart")
 # Where systems and servers keep what people deleted, and what is theirs alone; in lower case.
 RECYCLE_BINS = ("#recycle", "@recycle", "$recycle.bin", "recycler", "recycled", ".trash", ".recycle")
@@ -42,6 +44,8 @@ def files_under(folder: Path) -> Iterator[Path | LeftOut]:
                 yield LeftOut(path, "a hidden name")
             elif looks_like_video(name):
                 yield path
+            elif is_subtitle(name):
+                yield LeftOut(path, WITHOUT_VIDEO)
             else:
                 yield LeftOut(path, f"unsupported type ({path.suffix.lower() or 'no extension'})")
     for error in unreadable:

@@ -7,6 +7,7 @@ from apps.core.limits import limits_purge
 from apps.duplicates.lookups.files import lookups_expire
 from apps.search.snapshots import snapshots_purge
 from apps.videos.presence import missing_check
+from apps.videos.subtitle_files import subtitles_look
 from apps.videos.uploads import uploads_expire
 from vsearch.celery import app
 
@@ -20,9 +21,10 @@ def sweep_jobs() -> None:
 @app.task(name="worker.expire")
 def expire() -> None:
     """Every hour: query files past their day, uploads that nobody finished, answers that nobody pages through; look
-    for files that were missing."""
+    for files that were missing, and for subtitle files that changed."""
     lookups_expire()
     uploads_expire()
     snapshots_purge()
     limits_purge()
     missing_check()
+    subtitles_look()

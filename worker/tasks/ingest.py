@@ -20,6 +20,7 @@ from apps.videos.ingest import video_mark_probed, video_mark_ready, video_store_
 from apps.videos.job_kinds import INGEST, PROXY
 from apps.videos.models import Video
 from apps.videos.presence import WHOLE, Place, video_check
+from apps.videos.subtitle_files import beside, subtitle_files_store
 from worker.embedders.base import Embedder, EmbedderError
 from worker.embedders.copies.descriptor import CopyDescriptor
 from worker.indexing.video import Indexed, index_video
@@ -29,6 +30,7 @@ from worker.media.disk_space import ensure_space
 from worker.media.errors import MediaError
 from worker.media.playback import needs_proxy
 from worker.tasks.running import JobContinues, JobFailed, RunningJob, task
+from worker.tasks.subtitles import read_files, with_languages
 from worker.types import ProbeFacts
 
 DECODE_SHARE = 0.95  # of a job's progress; the rest is subtitles and writing
@@ -52,7 +54,7 @@ def _index(job: RunningJob, video: Video, semantic: Embedder, copy: CopyDescript
         cancelled=job.stopped,
     )
     job.progress("reading subtitles", DECODE_SHARE)
-    result.cues = extract_subtitles(video.file, result.facts, cancelled=job.stopped)
+    result.cues = with_languages(extract_subtitles(video.file, result.facts, cancelled=job.stopped))
     return result
 
 
@@ -67,6 +69,7 @@ def _file_check(video: Video) -> None:
 
 def _write(job: RunningJob, video: Video, semantic: ModelVersion, copy: ModelVersion, result: Indexed) -> None:
     index = PgVectorIndex()
+    subtitle_files = read_files(beside(video) or [], stopped=job.check)
     with transaction.atomic():
         job.hold()
         # A switch of models waits for this lock, so no video is written with a version that is no longer active.
@@ -79,6 +82,7 @@ def _write(job: RunningJob, video: Video, semantic: ModelVersion, copy: ModelVer
             shots=[(s.start, s.end, s.key_time) for s in result.shots],
             subtitles=[(c.start, c.end, c.text, c.language, c.track) for c in result.cues],
         )
+        subtitle_files_store(video_id=video.id, files=subtitle_files)
         store_clips(index, video, semantic, result)
         if result.fingerprint is not None:
             store_fingerprint(index, video, copy, result.fingerprint)

@@ -45,19 +45,23 @@ def library_lines(texts: Sequence[str] = LIBRARY_TEXTS) -> Iterator[Line]:
             frames = span_pictures(row.video_id, row.start, row.end)
             if frames:
                 yield {
-                    "id": f"{row.video_id}-{row.id}", "frames": frames, "captions": [row.text[:LONGEST_CAPTION]],
+                    "id": f"{row.video_id}-{row.id}", "frames": frames, "captions": [_one_line(row.text)],
                     "group": groups.get(row.video_id, str(row.video_id)), "weight": SUBTITLE_WEIGHT,
                     "origin": "subtitle",
                 }  # fmt: skip
         else:
             videos[row.video_id] = row.video
-            whole.setdefault(row.video_id, []).append(row.text[:LONGEST_CAPTION])
+            whole.setdefault(row.video_id, []).append(_one_line(row.text))
     for video_id, captions in whole.items():
         yield {
             "id": str(video_id), "video": str(videos[video_id].playable_path),
             "captions": list(dict.fromkeys(captions)),
             "group": groups.get(video_id, str(video_id)), "origin": "title",
         }  # fmt: skip
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())[:LONGEST_CAPTION]
 
 
 def feedback_lines() -> Iterator[Line]:

@@ -7,10 +7,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Q
+
 from apps.core.models import Job
 from apps.core.timespan import timecode
 from apps.videos.importing import Outcome
-from apps.videos.job_kinds import INGEST
+from apps.videos.job_kinds import INGEST, SUBTITLES
 from apps.videos.models import Video
 from apps.videos.paths import path_text
 from apps.videos.storage import readable
@@ -18,6 +20,7 @@ from apps.videos.storage import readable
 LOOK_SECONDS = 0.5
 LINE_SECONDS = 10.0  # between lines in a log; a terminal line is renewed at every look
 NOBODY_WORKS_SECONDS = 30.0
+UNDER_WAY = (Job.State.QUEUED, Job.State.RUNNING)
 ENDED = (Video.State.READY, Video.State.FAILED)
 
 
@@ -31,9 +34,12 @@ class Progress:
         self._warned = False
 
     def until_done(self, video_ids: list[UUID]) -> None:
-        """Return when every video is ready or failed (a video that was deleted meanwhile counts as ended)."""
+        """Return when every video is ready or failed (a video that was deleted meanwhile counts as ended), with the
+        subtitles beside it."""
         while True:
-            waiting = Video.objects.filter(id__in=video_ids).exclude(state__in=ENDED).count()
+            reading = Job.objects.filter(kind=SUBTITLES.name, subject_id__in=video_ids, state__in=UNDER_WAY)
+            unread = Q(id__in=reading.values("subject_id"))
+            waiting = Video.objects.filter(~Q(state__in=ENDED) | unread, id__in=video_ids).count()
             if not waiting:
                 break
             self._show(len(video_ids) - waiting, len(video_ids), video_ids)
@@ -65,12 +71,16 @@ def _one(job: Job) -> str:
     return f"{job.title[:40]} {job.percent:.0f} %{left}"
 
 
-def show_outcomes(out: Any, counts: Mapping[Outcome, int], skipped: Mapping[str, int], size_bytes: int) -> None:
-    """The table at the end of an import: how many files became what, and why others were left out."""
+def show_outcomes(
+    out: Any, counts: Mapping[Outcome, int], skipped: Mapping[str, int], size_bytes: int, subtitles: int
+) -> None:
+    """The table at the end of an import: how many files became what, and why others were left out; ``subtitles``:
+    how many subtitle files are beside the videos."""
     out.write("")
     for outcome in Outcome:
         if outcome != Outcome.SKIPPED:
             out.write(f"{outcome:>14}  {counts.get(outcome, 0):>6}")
+    out.write(f"{'subtitles':>14}  {subtitles:>6}")
     out.write(f"{Outcome.SKIPPED:>14}  {sum(skipped.values()):>6}")
     for reason, count in sorted(skipped.items(), key=lambda item: (-item[1], item[0])):
         out.write(f"{count:>22}  {path_text(reason)}")

@@ -23,7 +23,7 @@ from apps.videos.job_kinds import INGEST, PROXY
 from apps.videos.models import Video
 from apps.videos.presence import LOST, video_check
 from apps.videos.selectors import may_edit, video_get
-from apps.videos.subtitles import subtitle_cues
+from apps.videos.subtitles import subtitle_cues, subtitle_tracks, unread_subtitle_files
 
 CUES_SHOWN = 3000
 SHOTS_SHOWN = 500
@@ -37,12 +37,14 @@ PLAYABLE = {Video.State.PROBED, Video.State.READY}
 @limited("work", "POST")
 def video_page(request: HttpRequest, video_id: UUID) -> HttpResponse:
     """GET: videos/detail.html; ``?t=`` seconds where to start, ``?q=`` whose moments are marked (by template tags of
-    the search app, which stands above this one). POST action=retry|cancel|delete, for who may edit the video."""
+    the search app, which stands above this one), ``?track=`` whose subtitles are listed. POST
+    action=retry|cancel|delete, for who may edit the video."""
     video = _video_or_404(video_id)
     if request.method == "POST":
         return _act(request, video)
     place = video_check(video)
-    cues = subtitle_cues(video.id, limit=CUES_SHOWN)
+    tracks = subtitle_tracks(video.id)
+    track = next((one for one in tracks if str(one.number) == request.GET.get("track")), next(iter(tracks), None))
     context = {
         **_progress(video),
         "may_edit": may_edit(signed_in(request), video),
@@ -53,8 +55,10 @@ def video_page(request: HttpRequest, video_id: UUID) -> HttpResponse:
         "playable": bool(video.has_proxy or not (video.needs_proxy or place in LOST)) and video.state in PLAYABLE,
         "not_there": "" if video.state == Video.State.FAILED else place.words,
         "shots": list(video.shots.all()[:SHOTS_SHOWN]),
-        "cues": cues,
-        "language": next((cue.language for cue in cues if cue.language), ""),
+        "tracks": tracks,
+        "track": track,
+        "cues": subtitle_cues(video.id, track=track.number, limit=CUES_SHOWN) if track else [],
+        "unread_subtitles": unread_subtitle_files(video.id),
     }
     return render(request, "videos/detail.html", context)
 

@@ -50,30 +50,30 @@ def test_the_player_starts_at_the_asked_second(viewer: Client, video: Video) -> 
 def test_shots_and_subtitles_are_links_into_the_video(viewer: Client, video: Video) -> None:
     Shot.objects.create(video=video, ordinal=0, start=0.0, end=8.5, key_time=4.0)
     Shot.objects.create(video=video, ordinal=1, start=8.5, end=20.0, key_time=10.0)
-    TextSegment.objects.create(video=video, source="subtitle", start=3.25, end=5.0, text="Here <we> are")
+    TextSegment.objects.create(video=video, source="subtitle", start=3.25, end=5.0, text="Here\n<we> are", track=1)
     page = shown(viewer, video)
     assert 'href="?t=8.5"' in page
     assert 'href="?t=3.25"' in page
-    assert "Here &lt;we&gt; are" in page
-    track = viewer.get(f"/videos/{video.id}/subtitles.vtt")
+    assert "&lt;we&gt; are" in page
+    track = viewer.get(f"/videos/{video.id}/subtitles-1.vtt")
     assert track["Content-Type"] == "text/vtt; charset=utf-8"
-    assert track.content.decode() == "WEBVTT\n\n00:00:03.250 --> 00:00:05.000\nHere &lt;we&gt; are\n"
+    assert track.content.decode() == "WEBVTT\n\n00:00:03.250 --> 00:00:05.000\nHere\n&lt;we&gt; are\n"
 
 
 def test_a_video_without_subtitles_has_no_track(viewer: Client, video: Video, client: Client) -> None:
-    assert viewer.get(f"/videos/{video.id}/subtitles.vtt").status_code == 404
+    assert viewer.get(f"/videos/{video.id}/subtitles-1.vtt").status_code == 404
     assert "<track" not in shown(viewer, video)
 
 
 def test_a_cue_cannot_start_another_one() -> None:
-    text = as_webvtt([Cue(0.0, 1.0, "one\n\n00:00:09.000 --> 00:00:10.000\ntwo", ""), Cue(3600.0, 3601.5, "&", "")])
+    text = as_webvtt([Cue(0.0, 1.0, "one\n\n00:00:09.000 --> 00:00:10.000\ntwo"), Cue(3600.0, 3601.5, "&")])
     assert text.count(" --> ") == 2
     assert "01:00:00.000 --> 01:00:01.500\n&amp;" in text
 
 
 def test_subtitles_are_for_those_who_may_look(client: Client, video: Video, settings: Settings) -> None:
     settings.PUBLIC_SEARCH = False
-    assert client.get(f"/videos/{video.id}/subtitles.vtt").status_code == 403
+    assert client.get(f"/videos/{video.id}/subtitles-1.vtt").status_code == 403
 
 
 def test_a_video_that_is_indexed_shows_its_progress_and_asks_again(viewer: Client, video: Video) -> None:

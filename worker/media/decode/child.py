@@ -1,7 +1,7 @@
-"""The child that decodes ONE untrusted video: ``main([..., MODE, PATH, LIMITS_JSON])``, started by ``client``.
+"""The child that decodes ONE untrusted video: ``python -m worker.media.decode.child MODE PATH LIMITS_JSON``.
 
-MODE ``probe`` decodes until the first frame; ``stream`` decodes everything once; ``check`` only loads. Results go to
-standard output as ``wire`` messages: facts, then frame and shot in time order, then end; or error instead of any.
+MODE ``probe`` decodes until the first frame; ``stream`` decodes everything once. Results go to standard output
+as ``wire`` messages: facts, then frame and shot in time order, then end; or error instead of any of them.
 Memory does not depend on the length of the video: a handful of decoded frames and one running shot.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import os
+import sys
 import time
 from collections.abc import Iterable, Iterator
 from typing import IO, Any
@@ -49,7 +50,6 @@ from worker.media.decode.shots import CutDetector, Judged
 from worker.media.decode.upright import UprightScaler
 from worker.media.decode.wire import write_message
 from worker.media.errors import MediaError
-from worker.media.sandbox.launcher import STATUS_FD
 from worker.media.sandbox.limits import Limits
 from worker.types import ProbeFacts
 
@@ -227,16 +227,11 @@ def stream(path: str, limits: Limits, out: IO[bytes]) -> None:
 
 def peak_memory() -> int:
     """Bytes of this process at its largest; getrusage would count the parent that it was forked from."""
-    try:
-        with open(STATUS_FD, encoding="ascii") as status:
-            return next((int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM")), 0)
-    except OSError:  # no /proc here
-        return 0
+    with open("/proc/self/status", encoding="ascii") as status:
+        return next((int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM")), 0)
 
 
 def main(argv: list[str]) -> int:
-    if argv[1] == "check":  # all modules and libraries were found
-        return 0
     mode, path, limits = argv[1], argv[2], Limits.from_json(argv[3])
     out = os.fdopen(os.dup(1), "wb", buffering=1024 * 1024)
     av.logging.restore_default_callback()  # FFmpeg's own words go to stderr, for the log of the parent
@@ -252,3 +247,7 @@ def main(argv: list[str]) -> int:
         return 1  # nobody listens any more
     out.close()
     return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

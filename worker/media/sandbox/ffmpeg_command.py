@@ -22,11 +22,14 @@ def ffmpeg_binary() -> str:
     return named or str(imageio_ffmpeg.get_ffmpeg_exe())
 
 
-def untrusted_input(path: str | os.PathLike[str], limits: Limits) -> Any:
-    """The file as a stream of ffmpeg-python: ``stream["V:0"]`` selects a track. The whitelists stand before its -i."""
+def untrusted_input(path: str | os.PathLike[str], limits: Limits, **more: str) -> Any:
+    """The file as a stream of ffmpeg-python: ``stream["V:0"]`` selects a track. The whitelists stand before its -i.
+
+    ``more``: further options of the input.
+    """
     options = reading_options(pixels=limits.pixels, streams=limits.streams)
     del options["enable_drefs"]  # the binary rejects an option that this file's demuxer does not know; 0 is its default
-    return ffmpeg.input(file_url(path), **options)
+    return ffmpeg.input(file_url(path), **{**more, **options})
 
 
 def ffmpeg_command(output: Any, *options: str) -> list[str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from worker.media.derived.subtitles import parse_srt
+from worker.media.subtitles.cues import parse_subtitles
 from worker.training.data.items import ManifestError, Problem
 from worker.training.data.manifest_lines import parse_json, plain
 from worker.training.data.text_files import decoded, open_text
@@ -254,15 +254,11 @@ def read_folder(path: Path, split: str) -> Iterator[Entry | Problem]:
                     yield Problem(0, name, error.code, error.message)
 
 
-_SHORT_TIME = re.compile(r"(?<![\d:])(\d\d:\d\d[.,]\d{3})")
-
-
 def _with_sidecar(name: str, beside: Path) -> Entry:
     text = _text(beside)
     if beside.suffix == ".txt":
         return Entry(name, [name], [line for line in text.splitlines() if line.strip()])
-    # WebVTT may leave the hours out.
-    cues = list(dict.fromkeys(cue.text for cue in parse_srt(_SHORT_TIME.sub(r"00:\1", text))))
+    cues = list(dict.fromkeys(" ".join(cue.text.split()) for cue in parse_subtitles(text)))
     step = max(len(cues) / MAX_CUES, 1.0)
     spread: list[object] = [cues[int(i * step)] for i in range(min(len(cues), MAX_CUES))]
     return Entry(name, [name], spread, weight=SUBTITLE_WEIGHT, origin="subtitle")

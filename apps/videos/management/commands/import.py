@@ -22,7 +22,8 @@ from apps.videos.importing import Imported, Outcome, file_import, import_end, ma
 from apps.videos.management.import_progress import Progress, show_outcomes, show_summary
 from apps.videos.paths import path_text, readable_name
 from apps.videos.storage import space_check
-from apps.videos.walking import LeftOut, files_under, is_growing
+from apps.videos.subtitle_files import subtitles_look
+from apps.videos.walking import WITHOUT_VIDEO, LeftOut, files_under, is_growing
 
 WATCH_STEP_MS = 2000
 SHOW_HASHING_ABOVE = 512 * 1024**2
@@ -55,6 +56,7 @@ class Command(PreparedCommand):
         self.skipped: Counter[str] = Counter()  # by reason
         self.video_ids: dict[UUID, None] = {}
         self.missing: set[Path] = set()
+        self.subtitles = 0  # files beside videos
         try:
             growing = self._pass(folder)
             self._say_totals(folder)
@@ -76,9 +78,13 @@ class Command(PreparedCommand):
         growing: list[Path] = []
         present: set[str] = set()
         done: list[Imported] = []
+        subtitles: set[str] = set()
         for path in files_under(folder) if folder.is_dir() else [folder]:
             if isinstance(path, LeftOut):
-                self.skipped[path.reason] += 1
+                if path.reason == WITHOUT_VIDEO:
+                    subtitles.add(path_text(path.path))
+                else:
+                    self.skipped[path.reason] += 1
                 continue
             present.add(path_text(path))
             look = _look(path)
@@ -105,7 +111,17 @@ class Command(PreparedCommand):
                 self.missing.add(result.path)
             if result.outcome == Outcome.REPLACED:
                 self.counts[Outcome.NEW] -= 1
+        self._look_for_subtitles(folder, subtitles)
         return growing
+
+    def _look_for_subtitles(self, folder: Path, seen: set[str]) -> None:
+        look = subtitles_look(folder=folder if folder.is_dir() else folder.parent)
+        self.subtitles = len(look.found)
+        if seen - look.found:
+            self.skipped[WITHOUT_VIDEO] = len(seen - look.found)
+        for path in look.changed:
+            if not self.quiet:
+                self.stdout.write(f"{'subtitles':>14}  {path}  (read again)")
 
     def _hashing(self, path: Path, size: int) -> Any:
         """A line that shows how far a large file is read; nothing for small ones."""
@@ -135,7 +151,7 @@ class Command(PreparedCommand):
         if not self.counts:
             self.stdout.write(f"No videos in {path_text(folder)}.")
         size = sum(look.size_bytes for look in self.seen.values())
-        show_outcomes(self.stdout, self.counts, self.skipped, size)
+        show_outcomes(self.stdout, self.counts, self.skipped, size, self.subtitles)
 
     def _watch(self, folder: Path, growing: list[Path]) -> None:
         """Whole passes are cheap, so an event only says that one is due; growing files are looked at every step."""
