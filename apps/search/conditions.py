@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
-from apps.videos.words.folding import fold
+from apps.videos.words.folding import fold, spellings
 from apps.videos.words.languages import ENGLISH, stop_words, usual_languages
 from apps.videos.words.lexemes import AHEAD, asked, asked_whole, pair
+from apps.videos.words.names import name_words, technical_words
 from apps.videos.words.tokens import Kind, Token, Tokens, tokenize
 
 MAX_WORDS = 32  # of a text; each costs a condition
@@ -19,39 +21,54 @@ class Asked:
     """What is looked for in a row; each is a tsquery, "" for nothing.
 
     ``words``: all of them, in any order, some perhaps in the following cue. ``own``: the same without the following
-    cue. ``titles``: more that a title may answer, as its last word is still being typed.
+    cue. ``titles``: more that a title may answer, as its last word is still being typed. ``names``: more that the name
+    of a file may answer, which is split otherwise. ``helpful``: makes what was found better, and need not occur.
     """
 
     words: str = ""
     own: str = ""
     titles: str = ""
+    names: str = ""
+    helpful: str = ""
 
 
 def asked_words(text: str, languages: Collection[str]) -> Asked:
     """``text``: plain words. Small words ("the") need not occur, unless there is nothing else.
 
-    A text of small words only is a phrase everywhere, and any order of its words will do in a title.
+    A text of small words only is a phrase everywhere, and any order of its words will do in a title. Words that only
+    say how a file was encoded ("1080p") need not occur beside others.
     """
-    pieces = [piece for piece in (tokenize(word) for word in dict.fromkeys(text.split())) if piece.tokens]
+    typed = {word: piece for word in text.split() if (piece := tokenize(word)).tokens}
+    pieces = list(typed.values())
     if not pieces:
         return Asked()
     tongues = query_languages(text, languages)
     words = {fold(token.written) for piece in pieces for token in piece.tokens if token.kind is Kind.WORD}
     small = stop_words(words, tongues)
-    wanted = [piece for piece in pieces if not _all_small(piece, small)][:MAX_WORDS]
+    technical = technical_words(text)
+    telling = {word: piece for word, piece in typed.items() if not _all_in(piece, small)}
+    wanted = {word: piece for word, piece in telling.items() if not _all_in(piece, technical)} or telling
+    helpful = _any_of(_phrase(piece, tongues) for word, piece in telling.items() if word not in wanted)
     prefix = _prefix(pieces, tongues) if len(pieces) <= 8 else ""
     if not wanted:
         titles = _all_of(_phrase(piece, tongues) for piece in pieces[:MAX_WORDS])
         whole = asked_phrase(text, languages) if len(pieces) > 1 else ""
-        return Asked(words=whole, own=whole, titles=_any_of([titles, prefix]))
-    own = [_phrase(piece, tongues) for piece in wanted]
-    either = [_phrase(piece, tongues, anywhere=True) for piece in wanted]
-    return Asked(words=own[0] if len(own) == 1 else _all_of([*either, _any_of(own)]), own=_all_of(own), titles=prefix)
+        return Asked(words=whole, own=whole, titles=_any_of([titles, prefix]), names=_names(typed, tongues))
+    wanted = dict(islice(wanted.items(), MAX_WORDS))
+    own = [_phrase(piece, tongues) for piece in wanted.values()]
+    either = [_phrase(piece, tongues, anywhere=True) for piece in wanted.values()]
+    return Asked(
+        words=own[0] if len(own) == 1 else _all_of([*either, _any_of(own)]),
+        own=_all_of(own),
+        titles=prefix,
+        names=_names(wanted, tongues),
+        helpful=helpful,
+    )
 
 
 def asked_phrase(text: str, languages: Collection[str]) -> str:
     """These words one after the other, small ones as well; it may end in the following cue. "" for nothing."""
-    return _phrase(tokenize(text), query_languages(text, languages))
+    return _any_of([_phrase(tokenize(text), query_languages(text, languages)), *_name_phrases(text)])
 
 
 def query_languages(text: str, languages: Collection[str]) -> list[str]:
@@ -60,8 +77,29 @@ def query_languages(text: str, languages: Collection[str]) -> list[str]:
     return sorted({ENGLISH, *languages, *(code for word in written for code in usual_languages(word))})
 
 
-def _all_small(piece: Tokens, small: Collection[str]) -> bool:
-    return all(token.kind is Kind.WORD and fold(token.written) in small for token in piece.tokens)
+def _all_in(piece: Tokens, words: Collection[str]) -> bool:
+    return all(token.kind is Kind.WORD and fold(token.written) in words for token in piece.tokens)
+
+
+def _names(typed: Mapping[str, Tokens], languages: Collection[str]) -> str:
+    """All of the words, each perhaps only a part of a name or several of its parts."""
+    some = list(typed.items())[:MAX_WORDS]
+    return _all_of(_any_of([_phrase(piece, languages), *_name_phrases(word)]) for word, piece in some)
+
+
+def _name_phrases(text: str) -> list[str]:
+    """``text`` split as names of files are, and as one word; nothing where that is a single word."""
+    name = name_words(text)
+    if len(name.parts) < 2 or any(part.kind is not Kind.WORD for part in name.parts):
+        return []
+    whole = "".join(part.written for part in name.parts)
+    places = [(part.place, _with_and_without_zeros(part.written)) for part in name.parts]
+    return [_chain(places, False), _term(spellings(whole.replace("'", "")))]
+
+
+def _with_and_without_zeros(word: str) -> list[str]:
+    bare = (word.lstrip("0") or "0") if word.isdigit() else word
+    return list(dict.fromkeys([*spellings(word.replace("'", "")), bare.replace("'", "")]))
 
 
 def _phrase(tokens: Tokens, languages: Collection[str], *, anywhere: bool = False) -> str:

@@ -19,8 +19,8 @@ class Moment:
     """A span of a video that answers a query.
 
     A hit is a moment that was found in one way; ranking joins hits of the same place. ``matched``: visual, title,
-    description, subtitle. ``rank``: 1 is the best of its video. ``relative`` and ``weak`` are set by the Scale of an
-    answer: 0..1, for a bar, and below the line.
+    name (of the file), description, subtitle. ``rank``: 1 is the best of its video. ``relative`` and ``weak`` are set
+    by the Scale of an answer: 0..1, for a bar, and below the line.
     """
 
     video_id: UUID

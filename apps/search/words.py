@@ -1,4 +1,4 @@
-"""Titles, descriptions and subtitles: the words of a query against the text index."""
+"""Titles, names of files, descriptions and subtitles: the words of a query against the text index."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ from apps.videos.words.rows import GAP_SECONDS
 
 TITLE_SECONDS = 8.0  # a title belongs to the whole video; its moment is the beginning
 FOUND_RANK = 0.1  # of whatever was found, exact or not
-# Of the following cue, unused, of a stem, of the word as it was typed: the stems of all languages together weigh less
-# than the word itself.
-WEIGHTS = [0.02, 0.02, 0.03, 1.0]
+# Of the following cue, of what says little in the name of a file, of a stem, of the word as it was typed: the stems of
+# all languages together weigh less than the word itself.
+WEIGHTS = [0.02, 0.05, 0.03, 1.0]
+_TITLE_AND_NAME = {(TextSegment.Source.TITLE,), (TextSegment.Source.NAME,)}
+ABOUT_ALL = (TextSegment.Source.TITLE, TextSegment.Source.NAME)  # their words are few, and stand for the video
 
 # One index lookup for each language there is, and none of them reads the texts.
 _LANGUAGES = """
@@ -59,18 +61,19 @@ def text_hits(
     asked = asked_words(text, languages)
     quoted = [query for phrase in phrases if (query := asked_phrase(phrase, languages))]
     anywhere = [query for query in (asked.words, *quoted) if query]
-    whole = [query for query in (asked.own, *quoted) if query]
+    by_title = [query for query in (asked.titles, asked.names) if query]
+    whole = [query for query in (asked.own, *by_title, *quoted) if query]
     condition = _any_of(anywhere)
-    if asked.titles:
-        condition |= Q(source=TextSegment.Source.TITLE, words=TsQuery(asked.titles))
+    for query in by_title:
+        condition |= Q(source__in=ABOUT_ALL, words=TsQuery(query))
     segments = TextSegment.objects.filter(video__state=Video.State.READY)
     rows = (
         _narrowed(segments.filter(condition), video_ids, exclude)
-        .annotate(rank=_rank(anywhere), whole=_is(whole))
+        .annotate(rank=_rank([*anywhere, *filter(None, (asked.names, asked.helpful))]), whole=_is(whole))
         .order_by("-rank", "video_id", "start", "id")
         .values_list("video_id", "source", "start", "end", "rank", "video__duration_seconds", "whole")[:limit]
     )
-    return _without_run_ups([(_moment(*row), whole) for *row, whole in rows])
+    return _title_or_name(_without_run_ups([(_moment(*row), whole) for *row, whole in rows]))
 
 
 def videos_with(terms: Sequence[str], *, all_of: bool) -> set[UUID]:
@@ -110,7 +113,7 @@ def _rank(queries: Sequence[str]) -> Expression:
     for query in queries:
         # 32: rank / (rank + 1), so that it stays within 0..1
         best = best + SearchRank(F("words"), TsQuery(query), weights=WEIGHTS, normalization=Value(32))
-    factor = Case(When(source=TextSegment.Source.TITLE, then=Value(1.0)), default=Value(0.5))
+    factor = Case(When(source__in=ABOUT_ALL, then=Value(1.0)), default=Value(0.5))
     return Case(When(pk__isnull=False, then=factor * best), output_field=FloatField())
 
 
@@ -134,6 +137,23 @@ def _without_run_ups(hits: Sequence[tuple[Moment, bool]]) -> list[Moment]:
         if has_all
         or not any(hit.start < better.start <= hit.end + 2 * GAP_SECONDS for better in whole.get(hit.video_id, ()))
     ]
+
+
+def _title_or_name(hits: Sequence[Moment]) -> list[Moment]:
+    """A title is mostly the name of the file: what was found in both is said to be found in the title, at its better
+    place."""
+    titles = {hit.video_id: hit for hit in hits if hit.matched == (TextSegment.Source.TITLE,)}
+    placed: set[UUID] = set()
+    found: list[Moment] = []
+    for hit in hits:
+        if hit.matched not in _TITLE_AND_NAME or hit.video_id not in titles:
+            found.append(hit)
+        elif hit.video_id not in placed:
+            placed.add(hit.video_id)
+            title = titles[hit.video_id]
+            title.text_rank = hit.text_rank
+            found.append(title)
+    return found
 
 
 def _moment(video_id: UUID, source: str, start: float, end: float, rank: float, duration: float | None) -> Moment:

@@ -82,6 +82,7 @@ def tags_add(video: Video, names: list[str]) -> None:
 def text_segments_write(video: Video) -> None:
     whole = {
         TextSegment.Source.TITLE: video.title,
+        TextSegment.Source.NAME: video.original_name,
         TextSegment.Source.DESCRIPTION: video.description,
     }
     TextSegment.objects.filter(video=video, source__in=whole).delete()

@@ -142,6 +142,7 @@ class TextSegment(models.Model):
 
     class Source(models.TextChoices):
         TITLE = "title", "title"
+        NAME = "name", "file name"
         DESCRIPTION = "description", "description"
         SUBTITLE = "subtitle", "subtitle"
 
@@ -164,7 +165,9 @@ class TextSegment(models.Model):
         indexes = [
             GinIndex(fields=["words"], name="textsegment_words"),
             # What is looked for in titles only (the beginning of a word, stop words) is common in subtitles.
-            GinIndex(fields=["words"], name="textsegment_title_words", condition=models.Q(source="title")),
+            GinIndex(
+                fields=["words"], name="textsegment_title_words", condition=models.Q(source__in=["title", "name"])
+            ),
             models.Index(fields=["language"], name="textsegment_language"),  # which languages there are
         ]
 

@@ -4,6 +4,7 @@ A row is a tsvector that is put together here, so that every server gives the sa
 
 - ``haus``: a word as it was written (folded), weight A; so is a sign, and two neighbouring signs
 - ``/de/haus``: a stem, weight B, at the place of its word
+- in the name of a file: a technical part ("1080p"), or neighbouring parts as one word, weight C
 - ``>haus``, ``>/de/haus``: a word that begins the following cue, weight D. A phrase may begin in one cue and end in the
   next; a query asks for these only behind a word of the cue itself.
 
@@ -23,12 +24,13 @@ from apps.videos.words.languages import (
     stems,
     usual_languages,
 )
+from apps.videos.words.names import name_words
 from apps.videos.words.tokens import Kind, Token, Tokens, tokenize
 
 AHEAD = ">"
 AHEAD_PLACES = 10  # words of the following cues that a phrase may reach
 LAST_PLACE = 16_383  # Postgres counts no further
-OWN_WORD, OWN_STEM, NEXT = "A", "B", "D"
+OWN_WORD, OWN_STEM, LESSER, NEXT = "A", "B", "C", "D"
 
 
 def vector(text: str, language: str = "", *, any_language: bool = False, following: str = "") -> str:
@@ -46,6 +48,25 @@ def vector(text: str, language: str = "", *, any_language: bool = False, followi
         seam = _seam(own, ahead)
         if seam:
             found[(seam, own.length, NEXT)] = None
+    return _as_postgres_reads(found)
+
+
+def name_vector(name: str) -> str:
+    """The tsvector of a row with the name of a file; endings of all languages count."""
+    words = name_words(name)
+    found: dict[tuple[str, int, str], None] = {}
+    for lexeme, place, weight in _lexemes(Tokens(words.parts, ()), 0, "", True, ""):
+        found[(lexeme, place, LESSER if place in words.technical else weight)] = None
+    for compounds, usual in ((words.wholes, OWN_WORD), (words.runs, LESSER)):
+        for compound in compounds:
+            places = range(compound.first, compound.last + 1)
+            weight = LESSER if words.technical.issuperset(places) else usual
+            for place in (compound.first, compound.last):
+                found |= dict.fromkeys((form, place, weight) for form in spellings(_joined(compound.written)))
+    return _as_postgres_reads(found)
+
+
+def _as_postgres_reads(found: Iterable[tuple[str, int, str]]) -> str:
     places: dict[str, list[str]] = {}
     for lexeme, place, weight in found:
         if place <= LAST_PLACE:

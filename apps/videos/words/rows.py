@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Protocol
 
-from apps.videos.words.lexemes import head, vector
+from apps.videos.words.lexemes import head, name_vector, vector
 
 GAP_SECONDS = 5.0  # a longer silence ends what is said
 CUES_AHEAD = 10
 SUBTITLE = "subtitle"
+NAME = "name"
 ANY_LANGUAGE_CHARACTERS = 400  # a short text of unknown language is indexed with the endings of every language
 
 
@@ -30,7 +31,9 @@ def row_vectors(rows: Sequence[Row]) -> list[str]:
     """The tsvector of each row. The rows are all of one video, or at least all of a track."""
     following = _following(rows)
     return [
-        vector(
+        name_vector(row.text)
+        if row.source == NAME
+        else vector(
             row.text,
             row.language,
             any_language=row.source != SUBTITLE and len(row.text) <= ANY_LANGUAGE_CHARACTERS,

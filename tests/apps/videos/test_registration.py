@@ -48,7 +48,7 @@ class TestRegister:
         job = Job.objects.get(subject_id=video.id)
         assert (job.kind, job.state) == (INGEST.name, Job.State.QUEUED)
         texts = dict(TextSegment.objects.filter(video=video).values_list("source", "text"))
-        assert texts == {"title": "red car", "description": "at night"}
+        assert texts == {"title": "red car", "name": "red_car.mp4", "description": "at night"}
         assert [tag.name for tag in video.tags.all()] == ["cars"]
 
     def test_the_same_content_is_one_video_and_its_second_upload_is_not_kept(self, tmp_path: Path) -> None:
@@ -198,7 +198,7 @@ class TestLife:
         Video.objects.update(duration_seconds=12.0)
         video_update(video_id=video.id, title=" New ", description="", tags=["b", "a"])
         segments = TextSegment.objects.filter(video=video).values_list("source", "text", "end")
-        assert list(segments) == [("title", "New", 12.0)]
+        assert set(segments) == {("title", "New", 12.0), ("name", "clip.mp4", 12.0)}
         assert [tag.name for tag in video.tags.all()] == ["a", "b"]
 
     @pytest.mark.parametrize(
