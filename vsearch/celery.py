@@ -1,4 +1,4 @@
-"""Celery app for producers and the periodic scheduler; ``worker.app`` adds the task modules."""
+"""Celery app for producers and the scheduler; ``worker.app`` adds the task modules."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 
 from celery import Celery
 from celery.signals import worker_process_init
-from kombu import Queue
+from kombu import Connection, Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "vsearch.settings")
 
@@ -64,11 +64,24 @@ app.conf.update(
     worker_send_task_events=False,
     worker_hijack_root_logger=False,
     worker_enable_remote_control=False,
-    beat_schedule={
-        "sweep": {"task": "worker.sweep", "schedule": 10.0, "options": {"queue": "default", "expires": 10}},
-        "expire": {"task": "worker.expire", "schedule": 3600.0, "options": {"queue": "default", "expires": 3600}},
-    },
 )
+
+
+def queue_lengths() -> dict[str, int]:
+    """Messages that wait to be taken, by queue. Raises kombu's OperationalError or OSError when the broker is away."""
+    if not settings.BROKER_URL:
+        return message_queues.lengths()
+    with app.connection_for_read(connect_timeout=5) as connection:
+        connection.ensure_connection(max_retries=1, timeout=5)
+        return {name: _length(connection, name) for name in message_queues.QUEUES}
+
+
+def _length(connection: Connection, queue: str) -> int:
+    try:
+        with connection.channel() as channel:
+            return int(channel.queue_declare(queue=queue, passive=True).message_count)
+    except connection.channel_errors:
+        return 0  # Redis: an empty queue is no queue
 
 
 @worker_process_init.connect

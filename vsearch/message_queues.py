@@ -33,6 +33,17 @@ def _installed(connection: psycopg.Connection[tuple[object, ...]]) -> bool:
     return row == (len(QUEUES),)
 
 
+def lengths() -> dict[str, int]:
+    """Messages that wait to be taken, by queue. One that a worker took is not counted: its row is not waiting."""
+    from django.db import connection
+
+    one = "SELECT '{0}', count(*) FROM pgmq.q_{0} WHERE vt <= clock_timestamp()"
+    query = " UNION ALL ".join(one.format(queue) for queue in QUEUES)
+    with connection.cursor() as cursor:
+        cursor.execute(query)
+        return {str(queue): int(count) for queue, count in cursor.fetchall()}
+
+
 def connection_string(url: str) -> str:
     """``url`` in the form that the pgmq client understands without a loss.
 

@@ -159,6 +159,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 BROKER_URL = env.text("BROKER_URL", "")
 # Sends the messages that wake workers. Composition, like the checks below: core imports nothing of vsearch.
 CELERY_APP = "vsearch.celery.app"
+QUEUE_LENGTHS = "vsearch.celery.queue_lengths"
 
 # What /readyz checks and /metrics counts: name -> function.
 READINESS_CHECKS = {

@@ -11,16 +11,16 @@ core knows no videos and no lookups. The app that owns the subject of a kind dec
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.module_loading import import_string
 from kombu.exceptions import OperationalError
@@ -30,7 +30,8 @@ from apps.core.models import Job
 
 log = logging.getLogger(__name__)
 
-PUBLISH_AGAIN_MINUTES = 30  # a message that nobody took may be behind a long queue: a second one does no harm
+PUBLISH_AGAIN_MINUTES = 30  # for the case that the broker does not tell how many messages it holds
+SETTLE_SECONDS = 5  # a worker that has just taken a message is given the time to say so in the row
 WORKER_DIED = "The worker died at every attempt. The file may be damaged; see the log of the worker."
 
 
@@ -109,6 +110,11 @@ def publish(job: Job) -> bool:
     return True
 
 
+def may_start(now: datetime) -> Q:
+    """Condition on waiting jobs: they are not postponed."""
+    return Q(not_before__isnull=True) | Q(not_before__lte=now)
+
+
 def subject_failed(job: Job, code: str, message: str) -> None:
     """Call it in the transaction that ends the job; ``message`` is for people."""
     if job.subject_id is not None:
@@ -157,6 +163,7 @@ def job_retry(*, job_id: UUID) -> Job:
         attempts=0,
         lease_until=None,
         published_at=None,
+        not_before=None,
         started_at=None,
         finished_at=None,
         cancel_requested=False,
@@ -192,9 +199,10 @@ def sweep() -> int:
     lapsed.filter(attempts__lt=settings.JOB_MAX_ATTEMPTS).update(
         state=Job.State.QUEUED, lease_until=None, published_at=None
     )
-    waiting = Job.objects.filter(state=Job.State.QUEUED)
+    waiting = Job.objects.filter(state=Job.State.QUEUED).filter(may_start(now))
     unpublished = waiting.filter(published_at__isnull=True, created_at__lt=now - timedelta(seconds=2))
-    for job in unpublished | waiting.filter(published_at__lt=now - timedelta(minutes=PUBLISH_AGAIN_MINUTES)):
+    overdue = unpublished | waiting.filter(published_at__lt=now - timedelta(minutes=PUBLISH_AGAIN_MINUTES))
+    for job in [*overdue, *_lost(waiting, now)]:
         touched += 1
         if not publish(job):
             break
@@ -202,6 +210,21 @@ def sweep() -> int:
         touched += 1
         _give_up(job)
     return touched
+
+
+def _lost(waiting: QuerySet[Job], now: datetime) -> Iterator[Job]:
+    """Jobs without a message: a queue holds fewer than jobs wait for it (a broker that was killed, a worker that died
+    between taking a message and taking the job). Which ones is unknown, so the oldest; a second message does no harm,
+    and as sending makes them the youngest, the others have their turn at the next sweep."""
+    try:
+        lengths = import_string(settings.QUEUE_LENGTHS)()
+    except (OperationalError, OSError) as error:
+        log.warning("the broker does not say how many messages it holds (%s)", error)
+        return
+    for queue, length in lengths.items():
+        names = [kind.name for kind in _kinds.values() if kind.queue == queue]
+        published = waiting.filter(kind__in=names, published_at__lt=now - timedelta(seconds=SETTLE_SECONDS))
+        yield from published.order_by("published_at")[: max(0, published.count() - length)]
 
 
 @transaction.atomic

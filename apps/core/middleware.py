@@ -9,6 +9,7 @@ from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template import TemplateDoesNotExist, loader
 
+from apps.core.disk_full import MESSAGE, is_disk_full
 from apps.core.exceptions import TooMany, Unavailable
 
 log = logging.getLogger(__name__)
@@ -16,12 +17,12 @@ log = logging.getLogger(__name__)
 OUTAGES = (OperationalError, InterfaceError, Unavailable)
 RETRY_SECONDS = 10
 _MESSAGE = "The database does not answer right now. Nothing is lost; try again in a moment."
-_PLAIN_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Temporarily unavailable</title>
-<h1>Temporarily unavailable</h1><p>{message}</p></html>"""
+_PLAIN_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>
+<h1>{title}</h1><p>{message}</p></html>"""
 
 
 class OutageMiddleware:
-    """Answers 503 when a view could not reach the database or another part of vsearch."""
+    """Answers 503 when a view could not reach the database or another part of vsearch, 507 when the disk is full."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self._get_response = get_response
@@ -30,24 +31,37 @@ class OutageMiddleware:
         return self._get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if is_disk_full(exception):
+            log.error("%s %s: %s", request.method, request.path, exception)
+            return disk_full_response(request)
         if not isinstance(exception, OUTAGES):
             return None
         log.error("%s %s: %s", request.method, request.path, exception)
         return outage_response(request, exception.message if isinstance(exception, Unavailable) else _MESSAGE)
 
 
-def outage_response(request: HttpRequest, message: str = _MESSAGE) -> HttpResponse:
+def disk_full_response(request: HttpRequest) -> HttpResponse:
+    return outage_response(request, MESSAGE, status=507, title="No space left")
+
+
+def outage_response(
+    request: HttpRequest,
+    message: str = _MESSAGE,
+    *,
+    status: int = Unavailable.status,
+    title: str = Unavailable.title,
+) -> HttpResponse:
     """A page, or problem+json under /api/. Touches no database: no request context is rendered."""
     response: HttpResponse
     if request.path.startswith("/api/"):
-        body = {"type": "about:blank", "title": Unavailable.title, "status": Unavailable.status, "detail": message}
-        response = JsonResponse(body, status=Unavailable.status, content_type="application/problem+json")
+        body = {"type": "about:blank", "title": title, "status": status, "detail": message}
+        response = JsonResponse(body, status=status, content_type="application/problem+json")
     else:
         try:
-            page = loader.get_template("503.html").render({"message": message})
+            page = loader.get_template("503.html").render({"message": message, "title": title})
         except TemplateDoesNotExist:
-            page = _PLAIN_PAGE.format(message=message)
-        response = HttpResponse(page, status=Unavailable.status)
+            page = _PLAIN_PAGE.format(message=message, title=title)
+        response = HttpResponse(page, status=status)
     response["Retry-After"] = str(RETRY_SECONDS)
     response["Cache-Control"] = "no-store"
     return response

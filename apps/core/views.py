@@ -17,9 +17,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from apps.core import selectors
+from apps.core.disk_full import is_disk_full
 from apps.core.health import readiness
 from apps.core.jobs import library_kinds
-from apps.core.middleware import OUTAGES, outage_response
+from apps.core.middleware import OUTAGES, disk_full_response, outage_response
 from apps.core.models import Job
 
 JOBS_SHOWN = 200
@@ -106,6 +107,8 @@ def _sections(jobs: list[Job], now: datetime) -> list[tuple[str, list[Job]]]:
 def server_error(request: HttpRequest) -> HttpResponse:
     """handler500: an outage that struck outside a view, in the session for example, is still an outage."""
     error = sys.exc_info()[1]
+    if error is not None and is_disk_full(error):
+        return disk_full_response(request)
     if isinstance(error, OUTAGES):
         return outage_response(request)
     return defaults.server_error(request)

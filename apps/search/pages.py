@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from itertools import islice
 
-from django.db import transaction
+from django.db import OperationalError, transaction
 
+from apps.core.disk_full import is_disk_full
 from apps.core.exceptions import InvalidInput
 from apps.search.answers import Result
 from apps.search.question import Question
@@ -34,7 +35,13 @@ def first_page(question: Question, limit: int, *, query_hash: str = "") -> Page:
     results, offset = _cut(ranking, 0, limit)
     if not _more(ranking, offset):
         return results, None
-    return results, cursor_make(snapshot_create(ranking=ranking, query_hash=query_hash), offset)
+    try:
+        snapshot = snapshot_create(ranking=ranking, query_hash=query_hash)
+    except OperationalError as error:
+        if not is_disk_full(error):
+            raise
+        return results, None  # a page without a following one is better than none
+    return results, cursor_make(snapshot, offset)
 
 
 def next_page(cursor: str, limit: int, *, query_hash: str | None = None) -> Page:

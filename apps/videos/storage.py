@@ -16,6 +16,7 @@ from uuid import UUID
 
 from django.conf import settings
 
+from apps.core.disk_full import OUT_OF_SPACE
 from apps.core.exceptions import InvalidInput
 from apps.videos.exceptions import NoSpace, WrongType
 from apps.videos.paths import path_text
@@ -49,7 +50,6 @@ CONTENT_TYPES = {
 VIDEO_EXTENSIONS = frozenset(CONTENT_TYPES)
 RESERVE_BYTES = 256 * 1024**2  # kept free for the database and for posters and storyboards
 CHUNK_BYTES = 1024**2
-OUT_OF_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 def extension_of(name: str) -> str:

@@ -20,12 +20,12 @@ from django.contrib.auth.models import User
 from django.db.models import F, QuerySet, Sum
 from django.utils import timezone
 
+from apps.core.disk_full import OUT_OF_SPACE
 from apps.core.exceptions import Conflict, InvalidInput, NotFound
 from apps.videos.exceptions import Locked, TooLarge
 from apps.videos.models import Upload
 from apps.videos.paths import readable_name
 from apps.videos.storage import (
-    OUT_OF_SPACE,
     no_space,
     readable,
     space_check,

@@ -66,8 +66,8 @@ def running(command: list[str], environment: dict[str, str], log: Path) -> Itera
 
 
 @contextlib.contextmanager
-def redis_server(folder: Path) -> Iterator[str]:
-    port = free_port()
+def redis_server(folder: Path, port: int = 0) -> Iterator[str]:
+    port = port or free_port()
     command = [required("redis-server"), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", ""]
     with running(command, dict(os.environ), folder / "redis.log"):
         wait_until(lambda: listens(port), "redis-server listens")
@@ -75,10 +75,10 @@ def redis_server(folder: Path) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def rabbitmq_server(folder: Path) -> Iterator[str]:
+def rabbitmq_server(folder: Path, port: int = 0) -> Iterator[str]:
     """Started without Debian's wrapper, which insists on its own user and folders; epmd is ours too."""
     program = required("/usr/lib/rabbitmq/bin/rabbitmq-server", "rabbitmq-server")
-    port, distribution, epmd = free_port(), free_port(), free_port()
+    port, distribution, epmd = port or free_port(), free_port(), free_port()
     environment = {
         **os.environ,
         "HOME": str(folder),

@@ -30,7 +30,8 @@ BROKERS: dict[str, Callable[[Path], AbstractContextManager[str]]] = {
 }
 
 
-def _test_database_url() -> str:
+def database_url() -> str:
+    """Of the test database, for processes of the product."""
     known = connection.settings_dict
     login = quote(known["USER"]) + (f":{quote(known['PASSWORD'])}" if known["PASSWORD"] else "")
     return f"postgresql://{login}@/{known['NAME']}?host={quote(known['HOST'], safe='')}&port={known['PORT'] or 5432}"
@@ -39,7 +40,7 @@ def _test_database_url() -> str:
 @pytest.fixture(params=BROKERS)
 def environment(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[str, str]]:
     """Environment of the processes of a product that runs on the test database and one real broker."""
-    url = _test_database_url()
+    url = database_url()
     with BROKERS[request.param](tmp_path) as broker:
         if not broker:
             message_queues.install(url)
@@ -112,7 +113,7 @@ def test_an_unreachable_broker_costs_a_delay_and_not_the_job(tmp_path: Path) -> 
     environment = {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "vsearch.settings",
-        "DATABASE_URL": _test_database_url(),
+        "DATABASE_URL": database_url(),
         "BROKER_URL": "redis://127.0.0.1:1/0",
         "VSEARCH_DATA_DIR": str(tmp_path),
     }

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
+from pathlib import Path
 
 import pytest
 from django.db import OperationalError
 from django.http import HttpRequest
 from django.test import Client, RequestFactory, override_settings
+from psycopg.errors import DiskFull
 
 from apps.core.exceptions import InvalidInput, Unavailable
 from apps.core.health import NotReady, version_tuple
 from apps.core.middleware import OutageMiddleware
 from vsearch.metrics import render
-from vsearch.processes.logs import ProcessLog
+from vsearch.processes.logs import ProcessLog, say
 
 
 def _middleware() -> OutageMiddleware:
@@ -106,6 +110,40 @@ def test_versions_compare_as_numbers() -> None:
 def test_metrics_are_written_as_prometheus_reads_them() -> None:
     samples = iter([("jobs", {"state": "done"}, 3.0), ("jobs", {"state": "failed"}, 0.0)])
     assert render(samples) == '# TYPE jobs gauge\njobs{state="done"} 3\njobs{state="failed"} 0\n'
+
+
+def test_a_log_that_cannot_be_written_is_dropped_and_counted(tmp_path: Path) -> None:
+    folder = tmp_path / "logs"
+    folder.touch()  # no folder can be made there
+    log = ProcessLog("gpu", folder, lambda name, line, urgent=False: None)
+    log.write(b"one\ntwo\n")
+    folder.unlink()
+    log.write(b"three\n")
+    assert (folder / "gpu.log").read_text() == "(2 lines are missing here: they could not be written)\nthree\n"
+
+
+def test_a_full_terminal_is_not_fatal(monkeypatch: pytest.MonkeyPatch) -> None:
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr("sys.stdout", full)
+        say("web", "a line")
+        monkeypatch.undo()
+        with contextlib.suppress(OSError):
+            full.close()
+
+
+def _disk_full() -> Exception:
+    error = OperationalError("could not extend file")
+    error.__cause__ = DiskFull("could not extend file")
+    return error
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "x"), OSError(errno.EDQUOT, "x"), _disk_full()])
+def test_a_full_disk_is_a_507_in_a_sentence(error: Exception) -> None:
+    for path in ("/upload", "/api/v1/uploads"):
+        answer = _middleware().process_exception(_request(path), error)
+        assert answer is not None and answer.status_code == 507
+        assert "Free some space" in answer.content.decode() or "free some space" in answer.content.decode()
+    assert _middleware().process_exception(_request("/"), OSError(errno.EACCES, "x")) is None
 
 
 def test_the_terminal_shows_warnings_only_and_the_file_everything(tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]

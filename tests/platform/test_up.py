@@ -50,7 +50,7 @@ def _part_of_tree(root: int, word: str) -> psutil.Process | None:
 
 @contextlib.contextmanager
 def _up(person: dict[str, str], port: int) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, str(CODE / "manage.py"), "up", "--port", str(port), "--only", "web", "beat"]
+    command = [sys.executable, str(CODE / "manage.py"), "up", "--port", str(port), "--only", "web", "scheduler"]
     with subprocess.Popen(
         command, env=person, cwd=CODE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
-
-from django.conf import settings
 
 from vsearch.processes.supervisor import Service
 
@@ -45,10 +42,8 @@ def _worker(name: str, queues: str, pool: str, concurrency: int, threads: int, a
     return Service(name, command, _environment(threads))
 
 
-def _beat(data_dir: Path) -> Service:
-    command = [*_PYTHON, "celery", "--quiet", "-A", "vsearch", "beat", "--loglevel", "WARNING", "--pidfile="]
-    command += ["--schedule", str(data_dir / "beat-schedule")]
-    return Service("beat", command, _environment(1))
+def _scheduler() -> Service:
+    return Service("scheduler", [*_PYTHON, "vsearch.scheduler"], _environment(1))
 
 
 def all_services(host: str, port: int) -> list[Service]:
@@ -62,5 +57,5 @@ def all_services(host: str, port: int) -> list[Service]:
         _worker("lookup", "lookup", "threads", 1, cores),
         _worker("default", "default,decode", "prefork", PREFORK_PROCESSES, 1),
         _worker("training", "training", "threads", 1, cores, app="worker.training_app"),
-        _beat(settings.DATA_DIR),
+        _scheduler(),
     ]

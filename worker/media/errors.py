@@ -33,6 +33,8 @@ MESSAGES: dict[str, str] = {
     "busy, or upload a shorter or smaller version.",
     "out_of_memory": "Reading this video needs more memory than allowed. Export it at a smaller picture size.",
     "no_space": "There is no space left on the server's disk. Free some space, then try again.",
+    "too_large_output": "The copy of this video that browsers could play would be larger than allowed. Export the "
+    "video at a lower quality or cut it into parts.",
     "cancelled": "This was cancelled.",
     "missing": "The file no longer exists. Upload it again.",
     "tool_failed": "The video tool stopped with an error. Try again; if it happens again, run `manage.py doctor`.",
@@ -59,10 +61,13 @@ def _rebuild(code: str, message: str, detail: str) -> MediaError:
 
 @contextmanager
 def disk_errors() -> Iterator[None]:
-    """Turns the operating system's 'disk full' (and quota, and file size limit) into MediaError('no_space')."""
+    """Turns the operating system's 'disk full' (and quota) into MediaError('no_space'), its limit on the size of a file
+    into 'too_large_output'."""
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        if error.errno == errno.EFBIG:
+            raise MediaError("too_large_output", detail=str(error)) from error
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise MediaError("no_space", detail=str(error)) from error
         raise

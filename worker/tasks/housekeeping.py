@@ -1,8 +1,7 @@
-"""Periodic tasks."""
+"""The periodic task. What must not wait for a worker is in vsearch.scheduler."""
 
 from __future__ import annotations
 
-from apps.core.jobs import sweep
 from apps.core.limits import limits_purge
 from apps.duplicates.lookups.files import lookups_expire
 from apps.search.snapshots import snapshots_purge
@@ -10,12 +9,6 @@ from apps.videos.presence import missing_check
 from apps.videos.subtitle_files import subtitles_look
 from apps.videos.uploads import uploads_expire
 from vsearch.celery import app
-
-
-@app.task(name="worker.sweep")
-def sweep_jobs() -> None:
-    """Every few seconds: publish lost messages again, take back the jobs of dead workers."""
-    sweep()
 
 
 @app.task(name="worker.expire")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -23,13 +24,17 @@ from django.db import close_old_connections, connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from apps.core.jobs import JobKind, subject_cancelled, subject_failed
+from apps.core.disk_full import is_disk_full
+from apps.core.jobs import JobKind, may_start, subject_cancelled, subject_failed
 from apps.core.models import Job
 from vsearch.celery import app
 
 log = logging.getLogger(__name__)
 
 SAVE_PROGRESS_SECONDS = 0.5
+POSTPONE_SECONDS = 60  # of a job that found no space on the disk
+LEAST_FREE_BYTES = 64 * 1024**2  # with less, a job is not begun: it would fail at its end
+NO_SPACE = "There is no space left on the server's disk. This goes on by itself when some is free."
 
 
 class JobStopped(Exception):
@@ -138,6 +143,19 @@ class RunningJob:
     def _finish(self, **changes: object) -> None:
         self._mine().update(lease_until=None, finished_at=timezone.now(), seconds_left=None, **changes)
 
+    def _postpone(self) -> None:
+        """Not a failure: nothing is wrong with the work, and it is done when there is space again."""
+        log.warning("job %s waits for space on the disk", self.id)
+        self._mine().update(
+            state=Job.State.QUEUED,
+            lease_until=None,
+            published_at=None,
+            not_before=timezone.now() + timedelta(seconds=POSTPONE_SECONDS),
+            attempts=F("attempts") - 1,
+            error_code="no_space",
+            error=NO_SPACE,
+        )
+
     def _end(self, end_subject: Callable[[Job], None], **changes: object) -> None:
         """The job and its subject in one transaction; nothing when another worker has the job by now."""
         with contextlib.suppress(JobLost), transaction.atomic():
@@ -154,8 +172,9 @@ def claim(job_id: str) -> RunningJob | None:
     """Take a queued job, or return None when it is taken, done, cancelled or gone."""
     now = timezone.now()
     with transaction.atomic():
-        taken = Job.objects.filter(id=job_id, state=Job.State.QUEUED).update(
+        taken = Job.objects.filter(may_start(now), id=job_id, state=Job.State.QUEUED).update(
             state=Job.State.RUNNING,
+            not_before=None,
             fencing_token=F("fencing_token") + 1,
             attempts=F("attempts") + 1,
             lease_until=now + timedelta(seconds=settings.JOB_LEASE_SECONDS),
@@ -183,17 +202,25 @@ def run(job_id: str, body: Callable[[RunningJob], None]) -> None:
     heartbeat = threading.Thread(target=job._beat, name=f"heartbeat-{job_id}", daemon=True)
     heartbeat.start()
     try:
+        if shutil.disk_usage(settings.DATA_DIR).free < LEAST_FREE_BYTES:
+            raise JobFailed("no_space", NO_SPACE)
         body(job)
         job._finish(state=Job.State.DONE, percent=100.0)
     except JobFailed as failure:
-        job._fail(failure.code, failure.message)
+        if failure.code == "no_space":
+            job._postpone()
+        else:
+            job._fail(failure.code, failure.message)
     except JobLost:
         log.warning("job %s was taken over by another worker", job_id)
     except JobCancelled:
         job._end(subject_cancelled, state=Job.State.CANCELLED)
     except (JobInterrupted, JobContinues):
         job._mine().update(state=Job.State.QUEUED, lease_until=None, published_at=None, attempts=F("attempts") - 1)
-    except BaseException:
+    except BaseException as error:
+        if is_disk_full(error):
+            job._postpone()
+            return
         job._fail("internal", "Something unexpected went wrong; see the log of the worker. Try again.")
         raise
     finally:

@@ -10,12 +10,13 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import UploadedFile
 
+from apps.core.disk_full import OUT_OF_SPACE
 from apps.core.exceptions import InvalidInput
 from apps.duplicates.lookups.asking import lookup_create
 from apps.duplicates.lookups.files import lookups_folder
 from apps.duplicates.models import Lookup
 from apps.videos.exceptions import TooLarge
-from apps.videos.storage import OUT_OF_SPACE, no_space, readable, space_check, type_check
+from apps.videos.storage import no_space, readable, space_check, type_check
 
 
 def lookup_receive(*, file: Any, owner: User | None = None, session_key: str = "") -> Lookup:

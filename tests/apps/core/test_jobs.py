@@ -177,6 +177,33 @@ def test_a_lost_message_is_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sent == [waiting.id]
 
 
+def test_of_a_queue_with_too_few_messages_the_oldest_jobs_are_sent_again(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    sent: list[UUID] = []
+
+    def publish(waiting: Job) -> bool:
+        sent.append(waiting.id)
+        return True
+
+    monkeypatch.setattr(jobs, "publish", publish)
+    ages = (300, 200, 100, 1)  # seconds since the message went; of the last one it may just be on its way
+    waiting = [job(S.QUEUED, published_at=timezone.now() - timedelta(seconds=age)) for age in ages]
+    for length, expected in ((3, []), (2, [0]), (0, [0, 1, 2])):
+        sent.clear()
+        monkeypatch.setattr("vsearch.celery.queue_lengths", lambda length=length: {"default": length, "gpu": 0})
+        sweep()
+        assert sent == [waiting[place].id for place in expected]
+
+    def away() -> dict[str, int]:
+        raise OperationalError("no broker")
+
+    monkeypatch.setattr("vsearch.celery.queue_lengths", away)
+    sent.clear()
+    sweep()
+    assert sent == []
+
+
 def test_a_job_that_keeps_killing_its_worker_is_given_up(settings: Settings) -> None:
     settings.JOB_MAX_ATTEMPTS = 2
     lapsed = job(S.RUNNING, attempts=2, lease_until=timezone.now() - timedelta(seconds=1))

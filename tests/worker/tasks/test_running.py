@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 import time
 from datetime import timedelta
@@ -157,3 +158,36 @@ def test_a_stopping_worker_hands_its_job_back_without_counting_the_attempt() -> 
         running.shutting_down.clear()
     job.refresh_from_db()
     assert (job.state, job.attempts, job.published_at) == ("queued", 0, None)
+
+
+@pytest.mark.parametrize(
+    "no_space",
+    [JobFailed("no_space", "full"), OSError(errno.ENOSPC, "full"), OSError(errno.EDQUOT, "quota")],
+    ids=["told", "system", "quota"],
+)
+def test_a_job_that_finds_no_space_waits_for_it(no_space: Exception, published: list[str]) -> None:
+    job = make_job(published_at=timezone.now())
+
+    def body(running_job: RunningJob) -> None:
+        raise no_space
+
+    run(str(job.id), body)
+    job.refresh_from_db()
+    assert (job.state, job.attempts, job.error_code) == ("queued", 0, "no_space") and job.error
+    Job.objects.filter(id=job.id).update(created_at=timezone.now() - timedelta(minutes=1))
+    sweep()
+    assert published == [] and claim(str(job.id)) is None  # not yet, whoever delivers what
+    Job.objects.filter(id=job.id).update(not_before=timezone.now() - timedelta(seconds=1))
+    sweep()
+    assert published == [str(job.id)]
+    run(str(job.id), lambda _: None)
+    job.refresh_from_db()
+    assert (job.state, job.attempts, job.error) == ("done", 1, "")
+
+
+def test_with_almost_no_space_a_job_is_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "LEAST_FREE_BYTES", 2**62)
+    job = make_job()
+    run(str(job.id), lambda _: pytest.fail("begun"))
+    job.refresh_from_db()
+    assert (job.state, job.error_code) == ("queued", "no_space")

@@ -21,6 +21,9 @@ from worker.types import ProbeFacts
 SHORT_SIDE = 720
 KEYFRAME_SECONDS = 2
 TRANSCODE_BITS_A_SECOND = 4_000_000  # what 720p at this quality needs at most, for the space check
+_DISK = {
+    "No space left on device": "no_space", "Disk quota exceeded": "no_space", "File too large": "too_large_output",
+}  # fmt: skip
 _AAC = {"c:a": "aac", "b:a": "128k", "ac": "2"}
 _MP4 = {"f": "mp4", "movflags": "+faststart", "map_metadata": "-1", "map_chapters": "-1", "sn": None, "dn": None}
 
@@ -93,11 +96,12 @@ def _h264(facts: ProbeFacts) -> dict[str, str]:
 
 
 def raise_for_disk(result: Completed) -> None:
-    """Raises MediaError('no_space') when that is why ffmpeg failed."""
-    if result.returncode and any(
-        reason in result.stderr_tail for reason in ("No space left on device", "File too large", "Disk quota exceeded")
-    ):
-        raise MediaError("no_space", detail=result.stderr_tail[-500:])
+    """Raises MediaError 'no_space' or 'too_large_output' when that is why ffmpeg failed."""
+    if not result.returncode:
+        return
+    for reason, code in _DISK.items():
+        if reason in result.stderr_tail:
+            raise MediaError(code, detail=result.stderr_tail[-500:])
 
 
 def _progress_reader(duration: float, progress: Callable[[float], None] | None) -> Callable[[str], None]:

@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-NAMES = ("web", "gpu", "lookup", "default", "training", "beat")
+NAMES = ("web", "gpu", "lookup", "default", "training", "scheduler")
 
 
 class Command(BaseCommand):

@@ -90,11 +90,11 @@ def test_cancelling_leaves_nothing(tmp_path: Path) -> None:
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_no_space_is_told_before_and_while_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_space_is_told_before_and_a_limit_while_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = make_clip(tmp_path / "clip.avi", codec="mpeg4", scenes=[Scene("life")], seconds=2.0)
     facts = probe(source)
     tight = dataclasses.replace(Limits(), output_bytes=4096)  # the kernel refuses the bytes after these
-    with pytest.raises(MediaError, match="no_space"):
+    with pytest.raises(MediaError, match="too_large_output"):
         make_proxy(source, tmp_path / "out" / "proxy.mp4", facts=facts, limits=tight)
     monkeypatch.setattr(proxy, "_expected_bytes", lambda _: 10**18)
     with pytest.raises(MediaError, match="no_space"):
