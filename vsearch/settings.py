@@ -188,6 +188,14 @@ SHARED_ASSET_VIDEOS = env.integer("VSEARCH_SHARED_ASSET_VIDEOS", 5, low=2)
 # Videos below these are always kept: they are proposed first and never marked as spare.
 PROTECTED_FOLDERS = env.words("VSEARCH_PROTECTED_FOLDERS")
 LOOKUP_DAYS = env.integer("VSEARCH_LOOKUP_DAYS", 7, low=1)
+# How much one video may be and hold; see worker.media.sandbox.limits.
+VIDEO_LIMITS = {
+    "hours": env.integer("VSEARCH_MAX_VIDEO_HOURS", 12, low=1, high=1000),
+    "file_bytes": env.integer("VSEARCH_MAX_VIDEO_BYTES", 64 * 1024**3, low=1024),
+    "pixels": env.integer("VSEARCH_MAX_PICTURE_PIXELS", 8192 * 4608, low=64 * 64, high=2**30),
+    "tracks": env.integer("VSEARCH_MAX_TRACKS", 256, low=1, high=10_000),
+    "subtitle_tracks": env.integer("VSEARCH_MAX_SUBTITLE_TRACKS", 16, low=0, high=500),
+}
 MAX_UPLOAD_BYTES = env.integer("VSEARCH_MAX_UPLOAD_BYTES", 50 * 1024**3, low=1024)
 
 AUTH_PASSWORD_VALIDATORS = [

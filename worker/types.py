@@ -34,6 +34,8 @@ class ProbeFacts:
     subtitle_streams: tuple[int, ...] = ()  # stream indices of text subtitles
     picture_stream: int = 0  # stream index of the picture track that is decoded and played
     is_first_picture: bool = True  # of all picture tracks in the file
+    other_pictures: int = 0  # further picture tracks with moving pictures, which are not read
+    picture_subtitles: int = 0  # subtitle tracks that are pictures of text, which are not read
     clock_zero: float = 0.0  # seconds on the file's own clock at which the player's clock says 0
 
 

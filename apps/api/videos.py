@@ -51,6 +51,7 @@ class VideoSerializer(serializers.ModelSerializer[Video]):
     """Paths of the server are shown to those who may see them, not to every visitor."""
 
     tags = serializers.SlugRelatedField(many=True, read_only=True, slug_field="name")
+    notes = serializers.ListField(child=serializers.CharField(), read_only=True)
     duration = serializers.FloatField(source="duration_seconds", read_only=True, allow_null=True)
     page_url = serializers.SerializerMethodField()
     poster_url = serializers.SerializerMethodField()
@@ -61,8 +62,8 @@ class VideoSerializer(serializers.ModelSerializer[Video]):
         fields: tuple[str, ...] = (
             "id", "title", "description", "tags", "state", "failure_code", "failure", "original_name", "source", "path",
             "sha256", "size_bytes", "duration", "container", "video_codec", "audio_codec", "width", "height",
-            "frames_per_second", "bit_rate", "created_at", "ready_at", "missing_since", "page_url", "poster_url",
-            "stream_url",
+            "frames_per_second", "bit_rate", "created_at", "ready_at", "missing_since", "notes", "page_url",
+            "poster_url", "stream_url",
         )  # fmt: skip
         read_only_fields = fields
 

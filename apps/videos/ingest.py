@@ -5,7 +5,7 @@ Each step of a worker (mark, store) is idempotent; its caller holds the transact
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -65,9 +65,10 @@ def video_store_index(
     Video.objects.filter(id=video_id).update(duration_seconds=duration_seconds)
 
 
-def video_mark_ready(*, video_id: UUID) -> None:
+def video_mark_ready(*, video_id: UUID, notes: Sequence[str] = ()) -> None:
+    """notes: sentences about what of the file was left out."""
     Video.objects.filter(id=video_id).update(
-        state=Video.State.READY, ready_at=timezone.now(), failure="", failure_code=""
+        state=Video.State.READY, ready_at=timezone.now(), failure="", failure_code="", notes=list(notes)
     )
 
 

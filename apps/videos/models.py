@@ -71,6 +71,8 @@ class Video(BaseModel):
     bit_rate = models.BigIntegerField(null=True, blank=True)
     needs_proxy = models.BooleanField(default=False)
     has_proxy = models.BooleanField(default=False)
+    # Sentences about what of the file was left out: holes, further tracks (worker.indexing.notes).
+    notes = models.JSONField(default=list, blank=True, db_default=[])
     ready_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:

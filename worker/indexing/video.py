@@ -30,6 +30,7 @@ class Indexed:
 
     facts: ProbeFacts
     duration: float = 0.0
+    holes: list[tuple[float, float]] = field(default_factory=list)  # as in FrameStream
     shots: list[Shot] = field(default_factory=list)
     cues: list[SubtitleCue] = field(default_factory=list)
     clips: list[tuple[ClipWindow, FloatArray]] = field(default_factory=list)
@@ -114,7 +115,7 @@ class Indexer:
 
     def finish(self, stream: FrameStream) -> Indexed:
         self._flush()
-        self.result.duration = stream.duration_seconds
+        self.result.duration, self.result.holes = stream.duration_seconds, list(stream.holes)
         self._close(self._windower.finish(stream.duration_seconds))
         self.result.shots = list(stream.shots)
         if not self.result.times:

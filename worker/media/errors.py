@@ -16,14 +16,20 @@ MESSAGES: dict[str, str] = {
     "audio_only": "This file has sound but no picture. Only videos can be added.",
     "encrypted": "This video is protected (DRM or a password), so its pictures cannot be read. "
     "Upload a version without protection.",
-    "too_large_picture": "The picture of this video is larger than allowed. Export it at a smaller size, such as 4K.",
-    "too_large_file": "This file is larger than allowed. Export it at a lower quality or cut it into parts.",
-    "too_long": "This video is longer than allowed. Cut it into parts and upload them one by one.",
+    "too_large_picture": "The picture of this video is larger than allowed. Export it at a smaller size, such as 4K, "
+    "or ask an administrator to raise VSEARCH_MAX_PICTURE_PIXELS.",
+    "too_large_file": "This file is larger than allowed. Export it at a lower quality, cut it into parts, "
+    "or ask an administrator to raise VSEARCH_MAX_VIDEO_BYTES.",
+    "too_long": "This video is longer than allowed. Cut it into parts and upload them one by one, "
+    "or ask an administrator to raise VSEARCH_MAX_VIDEO_HOURS.",
     "too_many_frames": "This video has more frames a second than allowed. Export it at a usual rate, such as 60.",
-    "too_many_streams": "This file contains more tracks than allowed. Export it with one picture track.",
+    "too_many_streams": "This file contains more tracks than allowed. Export it with one picture track, "
+    "or ask an administrator to raise VSEARCH_MAX_TRACKS.",
     "header_mismatch": "The file claims to be much longer than what it really contains. It is damaged or was not "
     "written to the end: export it again from the source.",
     "truncated": "The end of this video is missing. The upload or recording was probably cut off: send the whole file.",
+    "no_beginning": "The beginning of this video is missing or damaged, so the rest cannot be read. "
+    "Copy or download the whole file again.",
     "damaged": "This video is damaged and cannot be read. Export it again from the source, or repair it.",
     "unsupported_codec": "This video uses a compression format that is not supported. "
     "Convert it to mp4 with H.264, for example with HandBrake.",

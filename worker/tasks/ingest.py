@@ -23,12 +23,14 @@ from apps.videos.presence import WHOLE, Place, video_check
 from apps.videos.subtitle_files import beside, subtitle_files_store
 from worker.embedders.base import Embedder, EmbedderError
 from worker.embedders.copies.descriptor import CopyDescriptor
+from worker.indexing.notes import notes_on
 from worker.indexing.video import Indexed, index_video
 from worker.library.vectors import copy_embedder, semantic_embedder, store_clips, store_fingerprint
 from worker.media.derived.subtitles import extract_subtitles
 from worker.media.disk_space import ensure_space
 from worker.media.errors import MediaError
 from worker.media.playback import needs_proxy
+from worker.media.sandbox.limits import allowed
 from worker.tasks.running import JobContinues, JobFailed, RunningJob, task
 from worker.tasks.subtitles import read_files, with_languages
 from worker.types import ProbeFacts
@@ -86,7 +88,8 @@ def _write(job: RunningJob, video: Video, semantic: ModelVersion, copy: ModelVer
         store_clips(index, video, semantic, result)
         if result.fingerprint is not None:
             store_fingerprint(index, video, copy, result.fingerprint)
-        video_mark_ready(video_id=video.id)
+        notes = notes_on(result.facts, result.holes, subtitle_tracks=allowed().subtitle_tracks)
+        video_mark_ready(video_id=video.id, notes=notes)
         enqueue(kind=MATCH, subject_id=video.id, title=video.title)
         if needs_proxy(result.facts):
             enqueue(kind=PROXY, subject_id=video.id, title=video.title)

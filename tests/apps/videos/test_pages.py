@@ -47,6 +47,18 @@ def test_the_player_starts_at_the_asked_second(viewer: Client, video: Video) -> 
         assert f'src="/videos/{video.id}/stream"' in shown(viewer, video, raw)
 
 
+def test_what_was_left_out_is_said_on_the_page_and_in_the_api(viewer: Client, video: Video) -> None:
+    assert "data-notes" not in shown(viewer, video)
+    change(video, notes=["About 2 minutes of this video are missing at 0:40:00."])
+    assert "About 2 minutes of this video are missing" in shown(viewer, video)
+    assert viewer.get(f"/api/v1/videos/{video.id}").json()["notes"] == video_notes(video)
+
+
+def video_notes(video: Video) -> list[str]:
+    video.refresh_from_db()
+    return list(video.notes)
+
+
 def test_shots_and_subtitles_are_links_into_the_video(viewer: Client, video: Video) -> None:
     Shot.objects.create(video=video, ordinal=0, start=0.0, end=8.5, key_time=4.0)
     Shot.objects.create(video=video, ordinal=1, start=8.5, end=20.0, key_time=10.0)

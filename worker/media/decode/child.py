@@ -44,6 +44,7 @@ from worker.media.decode.container import (
     video_promise,
 )
 from worker.media.decode.container import sample_aspect as sample_aspect_of
+from worker.media.decode.holes import Holes
 from worker.media.decode.luma import FrameSigner
 from worker.media.decode.sampler import FrameSampler
 from worker.media.decode.shots import CutDetector, Judged
@@ -51,6 +52,7 @@ from worker.media.decode.upright import UprightScaler
 from worker.media.decode.wire import write_message
 from worker.media.errors import MediaError
 from worker.media.sandbox.limits import Limits
+from worker.media.sandbox.structure import is_cut_off
 from worker.types import ProbeFacts
 
 SIGN_SECONDS = 0.5
@@ -67,7 +69,7 @@ class Decoding:
         self.packets = self.broken_packets = self.frames = 0
         self.data_start = 0.0  # of the first packet of the picture track, on the file's clock
         self.data_end = 0.0  # of any track, on the file's clock; followed only if the picture track promises nothing
-        self.restarts = Restarts()
+        self.restarts, self.holes = Restarts(), Holes()
         self.read_error = ""
         configure_decoder(video, limits)
 
@@ -80,8 +82,13 @@ class Decoding:
         if restarting:
             tracks = played_tracks(self.container, self.video)
         for packet in self.demuxed(tracks):
+            start, offset = seconds_of(packet), self.restarts.offset
             if restarting:
                 self.restarts.correct(packet)
+            if start is not None and packet.stream.type != "subtitle":
+                end = (seconds_of(packet) or 0.0) + float((packet.duration or 0) * packet.time_base)
+                self.holes.packet(start + offset, end, is_picture=packet.stream is self.video, position=packet.pos,
+                                  size=packet.size)  # fmt: skip
             if follow and packet.pts is not None:
                 end = (packet.pts + (packet.duration or 0)) * packet.time_base
                 self.data_end = max(self.data_end, float(end))
@@ -94,6 +101,8 @@ class Decoding:
             try:
                 yield from self.container.demux(*tracks)
                 return
+            except IndexError:
+                return  # the end of a file in which a track appeared late: PyAV looks for it among those it knows
             except av.error.BlockingIOError:
                 continue  # no packet begins in the next 64 KB: search on
             except av.error.InvalidDataError as error:
@@ -123,7 +132,8 @@ class Decoding:
 
     def result(self, start: float, end: float) -> Decoded:
         """start, end: of the frames, on the file's own clock."""
-        return Decoded(self.data_start, start, end, self.data_end, self.restarts.skipped, self.packets,
+        lost = sum(end - start for start, end in self.holes.spans())
+        return Decoded(self.data_start, start, end, self.data_end, max(lost, self.restarts.skipped), self.packets,
                        self.broken_packets)  # fmt: skip
 
     def note_broken(self, error: av.error.FFmpegError) -> None:
@@ -132,6 +142,12 @@ class Decoding:
         check_picture(context.width, context.height, self.limits)  # the decoder refused a size that grew
         if self.frames == 0 and self.broken_packets > MAX_FIRST_ERRORS:
             raise MediaError("damaged", detail=str(error)) from error
+
+
+def seconds_of(packet: Packet[Any]) -> float | None:
+    """When it is to be decoded, else shown, on the file's clock. None for the empty packets at the end."""
+    ticks = packet.pts if packet.dts is None else packet.dts
+    return None if ticks is None or not packet.size else float(ticks * packet.time_base)
 
 
 def no_frames(decoding: Decoding) -> MediaError:
@@ -215,14 +231,17 @@ def stream(path: str, limits: Limits, out: IO[bytes]) -> None:
         output = Output(out, FrameSampler(promise.length), UprightScaler(sample_aspect_of(video)))
         for frame in itertools.chain((first,), frames):
             position = clock.read(frame.time if timed else None, frame.duration * tick)
+            decoding.holes.frame(position + zero, clock.end + zero, decoding.broken_packets)
             check_running(position - clock.first, decoding.frames, limits)
             output.judged(cuts.push(position, signer(frame), frame))
             output.sign_of_life()
         output.judged(cuts.flush())
-        check_complete(promise, decoding.result(clock.first + zero, clock.end + zero))
+        check_complete(promise, decoding.result(clock.first + zero, clock.end + zero), cut_off=is_cut_off(path))
         output.sampler.finish(clock.end)
         output.shots()
-        write_message(out, {"type": "end", "duration": clock.end, "frames": decoding.frames, "peak": peak_memory()})
+        holes = [(max(0.0, start - zero), end - start) for start, end in decoding.holes.spans()]
+        write_message(out, {"type": "end", "duration": clock.end, "frames": decoding.frames, "peak": peak_memory(),
+                            "holes": holes})  # fmt: skip
 
 
 def peak_memory() -> int:

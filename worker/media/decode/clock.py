@@ -65,25 +65,25 @@ class Restarts:
 
     def __init__(self) -> None:
         self.skipped = 0.0  # seconds that jumps forward passed over
-        self._offset = 0.0
+        self.offset = 0.0  # seconds that what follows is moved by
         self._last: dict[int, tuple[float, float]] = {}  # track -> time of its last packet, and of the next one
 
     def correct(self, packet: Packet[Any]) -> None:
         tick, known = float(packet.time_base), self._last.get(packet.stream_index)
         if packet.dts is not None:
-            time = packet.dts * tick + self._offset
+            time = packet.dts * tick + self.offset
         elif known is not None:
             time = known[1]
         else:
             return
         last, expected = known or (time, time)
         if abs(time - expected) > JUMP_SECONDS or time + BACKWARD_SECONDS < last:
-            self._offset += expected - time
+            self.offset += expected - time
             self.skipped += max(0.0, time - expected)
             time = expected
         self._last[packet.stream_index] = time, time + (packet.duration or 0) * tick
-        if self._offset and packet.size:
-            ticks = round(self._offset / packet.time_base)
+        if self.offset and packet.size:
+            ticks = round(self.offset / packet.time_base)
             packet.dts = None if packet.dts is None else packet.dts + ticks
             packet.pts = None if packet.pts is None else packet.pts + ticks
 

@@ -1,8 +1,9 @@
 """Decides whether what was decoded is the whole video.
 
-The rule: a video is accepted when at least 90 % of the promised length was decoded and at most one packet in
-ten was broken. So a recording with a few damaged packets or a slightly torn tail stays usable, and
-a file that lost more than a tenth is refused, because it would be searched and compared as if it were whole.
+The rule: a video is accepted when at least 90 % of the promised length was decoded, at most 10 % of it is missing in
+the middle, and at most one packet in ten was broken. So a film that lost some minutes or its last ones stays usable
+(its page says so), and a file that lost more than a tenth is refused, because it would be searched and compared as
+if it were whole.
 A file that promises nothing (a transport stream, an unfinished live recording) is judged by its packets alone.
 """
 
@@ -39,13 +40,13 @@ class Decoded:
     start: float  # of the first frame
     end: float  # of the last frame
     data_end: float  # of the last packet of any track
-    skipped: float  # seconds that are missing in the middle and were closed up
+    skipped: float  # seconds that are missing in the middle
     packets: int
     broken: int
 
 
-def check_complete(promise: Promise, decoded: Decoded) -> None:
-    """Raises MediaError 'header_mismatch', 'truncated' or 'damaged'.
+def check_complete(promise: Promise, decoded: Decoded, *, cut_off: bool | None) -> None:
+    """Raises MediaError 'header_mismatch', 'truncated' or 'damaged'. cut_off: what the structure of the file says.
 
     Where only the file as a whole promises a length, sound may rightly outlast the picture.
     """
@@ -57,7 +58,12 @@ def check_complete(promise: Promise, decoded: Decoded) -> None:
     if covered + SLACK_SECONDS < promise.length and covered < MIN_COVERAGE * promise.length:
         if decoded.skipped > SLACK_SECONDS:
             raise MediaError("damaged", detail=f"{detail}; {decoded.skipped:.1f} s are missing in the middle")
-        raise MediaError("header_mismatch" if promise.length > WILD_PROMISE * covered else "truncated", detail=detail)
+        if promise.length > WILD_PROMISE * covered:
+            raise MediaError("header_mismatch", detail=detail)
+        raise MediaError("damaged" if cut_off is False else "truncated", detail=detail)
+    missing = f"{decoded.skipped:.1f} s of {promise.length:.1f} s are missing in the middle"
+    if decoded.skipped > SLACK_SECONDS and decoded.skipped > (1 - MIN_COVERAGE) * (decoded.end - decoded.start):
+        raise MediaError("damaged", detail=missing)
     lost = decoded.start - decoded.data_start  # packets were there, but no frame came out of them
     if lost > SLACK_SECONDS and lost > (1 - MIN_COVERAGE) * promise.length > 0:
         raise MediaError("damaged", detail=f"the first {lost:.1f} s of {promise.length:.1f} s cannot be decoded")

@@ -21,6 +21,7 @@ from worker.media.errors import MediaError
 from worker.media.playback import needs_proxy
 from worker.media.sandbox.limits import Limits
 from worker.media.sandbox.signatures import movie_header_seconds
+from worker.media.sandbox.structure import HEADS, ISO_BOXES, has_lost_its_beginning, is_cut_off
 from worker.media.sandbox.whitelists import TEXT_SUBTITLES, VIDEO_DECODERS, file_url, reading_options
 from worker.types import ProbeFacts
 
@@ -43,38 +44,21 @@ def open_container(path: str, limits: Limits) -> InputContainer:
         raise MediaError("out_of_memory", detail=str(error)) from error
     except av.error.FFmpegError as error:
         if error.errno == 22:  # EINVAL: the demuxer that recognised the file is not on the list
-            raise MediaError("unsupported_container", detail=str(error)) from error
+            torn = has_lost_its_beginning(path)  # what is left of it looks like something else
+            raise MediaError("no_beginning" if torn else "unsupported_container", detail=str(error)) from error
         raise MediaError("damaged", detail=str(error)) from error
 
 
 def _cannot_open(path: str, error: Exception) -> MediaError:
-    """A damaged video when the first bytes are those of one, else not a video at all."""
+    """A damaged video when the first bytes are those of one, or when only its beginning is missing; else no video."""
     with open(path, "rb") as file:
         head = file.read(1024)
-    if head[4:8] in (b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip"):
+    if head[4:8] in ISO_BOXES:
         # FFmpeg says 'moov atom not found': the index is written last, so the end is what is missing.
-        with open(path, "rb") as file:
-            index_present = b"moov" in file.read(64) or _has_index(path)
-        return MediaError("damaged" if index_present else "truncated", detail=str(error))
-    known = (b"\x1a\x45\xdf\xa3", b"RIFF", b"FLV", b"GIF8", b"OggS", b"\x30\x26\xb2\x75", b"\x00\x00\x01\xba")
-    return MediaError("damaged" if head.startswith(known) else "not_video", detail=str(error))
-
-
-def _has_index(path: str) -> bool:
-    size = os.path.getsize(path)
-    at = 0
-    with open(path, "rb") as file:
-        while at + 8 <= size:
-            file.seek(at)
-            header = file.read(16)
-            length = int.from_bytes(header[:4], "big")
-            if header[4:8] == b"moov":
-                return at + length <= size
-            length = int.from_bytes(header[8:16], "big") if length == 1 else length
-            if length < 8:
-                return False
-            at += length
-    return False
+        return MediaError("truncated" if is_cut_off(path) else "damaged", detail=str(error))
+    if head.startswith(HEADS):
+        return MediaError("damaged", detail=str(error))
+    return MediaError("no_beginning" if has_lost_its_beginning(path) else "not_video", detail=str(error))
 
 
 def choose_video(container: InputContainer, limits: Limits) -> VideoStream:
@@ -120,6 +104,11 @@ def _main_track(container: InputContainer, tracks: list[VideoStream]) -> VideoSt
     longest = max(lengths[t.index] for t in default)
     long = [t for t in default if lengths[t.index] >= AS_LONG * longest]
     return max(long, key=lambda t: t.codec_context.width * t.codec_context.height)
+
+
+def is_still(track: VideoStream) -> bool:
+    """By its header alone."""
+    return track.frames == 1
 
 
 def _length(track: VideoStream) -> float:
@@ -242,7 +231,12 @@ def describe(container: InputContainer, video: VideoStream, path: str, *, turn: 
             for s in container.streams.subtitles
             if s.codec_context is not None and s.codec_context.codec.canonical_name in TEXT_SUBTITLES
         ),
+        picture_subtitles=sum(
+            s.codec_context is None or s.codec_context.codec.canonical_name not in TEXT_SUBTITLES
+            for s in container.streams.subtitles
+        ),
         picture_stream=video.index,
+        other_pictures=len([t for t in pictures(container) if t is not video and not is_still(t)]),
         is_first_picture=video is pictures(container)[0],
     )
     zero = clock_zero(container, video, as_it_is=not needs_proxy(facts))

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from worker.media.decode.client import error_from, error_of_death, facts_from, start_decoder
 from worker.media.decode.wire import WireError, read_message
 from worker.media.errors import MediaError
-from worker.media.sandbox.limits import Limits
+from worker.media.sandbox.limits import Limits, allowed
 from worker.types import ProbeFacts
 
 PROBE_WALL_SECONDS = 120.0
@@ -27,7 +27,7 @@ def probe(
 
     ``duration_seconds`` is what the header claims: only ``open_frames`` can confirm it.
     """
-    limits = limits or Limits()
+    limits = limits or allowed()
     limits = dataclasses.replace(limits, wall_seconds=min(limits.wall_seconds, PROBE_WALL_SECONDS))
     with start_decoder("probe", path, limits) as child, selectors.DefaultSelector() as ready:
         ready.register(child.stdout, selectors.EVENT_READ)

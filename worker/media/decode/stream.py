@@ -15,7 +15,7 @@ import numpy as np
 from worker.media.decode.client import error_from, error_of_death, facts_from, start_decoder
 from worker.media.decode.wire import Message, WireError, read_message
 from worker.media.errors import MediaError
-from worker.media.sandbox.limits import Limits
+from worker.media.sandbox.limits import Limits, allowed
 from worker.media.sandbox.runner import Sandboxed
 from worker.types import ProbeFacts, SampledFrame, Shot
 
@@ -35,6 +35,7 @@ class FrameStream:
         self.shots: list[Shot] = []
         # Known after the last frame; the memory is that of the decoding child.
         self.duration_seconds, self.frames_decoded, self.peak_memory_bytes = 0.0, 0, 0
+        self.holes: list[tuple[float, float]] = []  # what is gone in the middle: (at which second, how many seconds)
         self._child, self._limits, self._cancelled = child, limits, cancelled
         self._messages: queue.Queue[Message | MediaError | None] = queue.Queue(READ_AHEAD_FRAMES)
         self._stopped = threading.Event()
@@ -68,6 +69,7 @@ class FrameStream:
             elif kind == "end":
                 self.duration_seconds = fields["duration"]
                 self.frames_decoded, self.peak_memory_bytes = fields["frames"], fields["peak"]
+                self.holes = [(float(at), float(seconds)) for at, seconds in fields["holes"]]
                 return
 
     def _first_facts(self) -> ProbeFacts:
@@ -152,5 +154,5 @@ def open_frames(
 
     ``cancelled`` is asked about ten times a second while waiting and before every frame.
     """
-    limits = limits or Limits()
+    limits = limits or allowed()
     return FrameStream(start_decoder("stream", path, limits), limits, cancelled)

@@ -13,7 +13,7 @@ from worker.media.disk_space import ensure_space
 from worker.media.errors import MediaError
 from worker.media.playback import MP4_AUDIO, is_h264_for_browsers
 from worker.media.sandbox.ffmpeg_command import ffmpeg_command, untrusted_input
-from worker.media.sandbox.limits import Limits
+from worker.media.sandbox.limits import Limits, allowed
 from worker.media.sandbox.runner import Completed, run_sandboxed
 from worker.media.sandbox.whitelists import file_url
 from worker.types import ProbeFacts
@@ -42,7 +42,7 @@ def make_proxy(
     The pictures are copied when only the container is the problem; else they are encoded as H.264 of at most 720
     lines. ``progress`` gets the share done, 0.0 to 1.0.
     """
-    limits = limits or Limits()
+    limits = limits or allowed()
     target = Path(dst)
     ensure_space(target.parent, _expected_bytes(facts))
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -8,13 +8,12 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from worker.media.sandbox.ffmpeg_command import ffmpeg_command, untrusted_input
-from worker.media.sandbox.limits import Limits
+from worker.media.sandbox.limits import Limits, allowed
 from worker.media.sandbox.runner import Completed, run_sandboxed
 from worker.media.subtitles.cues import MAX_CUES, parse_subtitles
 from worker.media.subtitles.encodings import decode_text
 from worker.types import ProbeFacts, SubtitleCue
 
-MAX_TRACKS = 16
 MAX_BYTES = 4 * 1024 * 1024  # of one track
 
 # Codec -> what its cues are written as. Copied where that is possible: a conversion loses what tells words from
@@ -35,7 +34,7 @@ def extract_subtitles(
 
     Raises MediaError 'cancelled' or 'timed_out'.
     """
-    limits = limits or Limits()
+    limits = limits or allowed()
     if not facts.subtitle_streams:
         return []
 
@@ -47,7 +46,7 @@ def extract_subtitles(
     header = run(facts.picture_stream, f="null", c="copy", t=0).stderr_tail
     tracks = {int(index): (language, codec) for index, language, codec in _TRACK.findall(header)}
     cues: list[SubtitleCue] = []
-    for number, index in enumerate(facts.subtitle_streams[:MAX_TRACKS], start=1):
+    for number, index in enumerate(facts.subtitle_streams[: limits.subtitle_tracks], start=1):
         language, codec = tracks.get(index, ("", ""))
         language = "" if language == "und" else language
         written_as = _COPIED_AS.get(codec)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 GIB = 1024**3
 
@@ -28,6 +28,7 @@ class Limits:
     frames_per_second: float = 480.0
     frames: int = 12 * 3600 * 120
     streams: int = 256
+    subtitle_tracks: int = 16  # of one file; further ones are not read
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -35,3 +36,33 @@ class Limits:
     @classmethod
     def from_json(cls, text: str) -> Limits:
         return cls(**json.loads(text))
+
+
+def limits_for(*, hours: int, tracks: int, subtitle_tracks: int, pixels: int, file_bytes: int) -> Limits:
+    """The defaults with what operators choose. Time, frames and space to work with grow with the length allowed."""
+    usual = Limits()
+    return replace(
+        usual,
+        wall_seconds=max(usual.wall_seconds, hours * 1800.0),
+        cpu_seconds=max(usual.cpu_seconds, hours * 7200),
+        output_bytes=max(usual.output_bytes, file_bytes),
+        input_bytes=file_bytes,
+        pixels=pixels,
+        duration_seconds=hours * 3600.0,
+        frames=hours * 3600 * 120,
+        streams=tracks,
+        subtitle_tracks=subtitle_tracks,
+    )
+
+
+_allowed = Limits()
+
+
+def allow(limits: Limits) -> None:
+    """What every later call in this process allows that is not given limits of its own."""
+    global _allowed
+    _allowed = limits
+
+
+def allowed() -> Limits:
+    return _allowed

@@ -169,6 +169,66 @@ def test_sound_that_outlasts_the_picture_is_no_damage(tmp_path: Path) -> None:
         assert accepted_seconds(tmp_path / name) == pytest.approx(2.0, abs=0.1)
 
 
+@pytest.mark.parametrize("name", ["a.mkv", "a.webm", "a.flv", "a.mp4", "a.mov", "a.avi", "a.wmv", "a.ogv"])
+def test_a_video_without_its_beginning_is_named_as_such(tmp_path: Path, name: str) -> None:
+    codec = {"wmv": "mpeg4", "avi": "mpeg4"}.get(name[2:])
+    path = make_clip(tmp_path / name, scenes=LONG, seconds=4.0, codec=codec)
+    data = path.read_bytes()
+    for kept in (data[16:], data[3000:], data[len(data) // 4 :], bytes(2000) + data[2000:]):
+        assert refusal(written(path, kept)) == "no_beginning"
+
+
+@pytest.mark.parametrize(
+    "content", [bytes(100_000), b"\x7fELF\x02\x01" + b"\x00\x01\x02\x80" * 9000, b"\x01abcdefgh\n" * 20_000]
+)
+def test_what_holds_no_parts_of_a_video_is_no_video_whatever_its_name(tmp_path: Path, content: bytes) -> None:
+    assert refusal(written(tmp_path / "holiday.mp4", content)) == "not_video"
+
+
+@pytest.mark.parametrize(("name", "codec"), [("a.avi", "mpeg4"), ("b.avi", "mjpeg"), ("c.mp4", "h264")])
+def test_a_file_that_is_all_there_is_damaged_and_not_cut_off(tmp_path: Path, name: str, codec: str) -> None:
+    path = make_clip(tmp_path / name, scenes=LONG, seconds=6.0, codec=codec)
+    assert refusal(bad_clips.overwrite(path, 0.35, 0.8)) == "damaged"
+
+
+def holes_of(path: Path) -> list[tuple[float, float]]:
+    with open_frames(path) as stream:
+        assert list(stream)
+        return stream.holes
+
+
+HOLES = [("mkv", "h264", "aac"), ("webm", "vp8", "libopus"), ("flv", "h264", "libmp3lame"), ("ts", "h264", "aac"),
+         ("mpg", "mpeg2video", "mp2")]  # fmt: skip
+
+
+@pytest.mark.parametrize(("container", "codec", "audio"), HOLES)
+@pytest.mark.parametrize("how", ["zeros", "cut"])
+def test_a_hole_in_the_middle_is_told_and_a_large_one_is_damage(
+    tmp_path: Path, container: str, codec: str, audio: str, how: str
+) -> None:
+    path = tmp_path / f"clip.{container}"
+    fps = 25.0 if container == "mpg" else 8.0
+    clip = make_clip(path, scenes=[Scene("shapes", 1)], seconds=80.0, fps=fps, codec=codec, audio=audio)
+    data = clip.read_bytes()
+    assert holes_of(clip) == []
+    for share in (0.03, 0.3):
+        at, size = int(len(data) * 0.5), int(len(data) * share)
+        clip.write_bytes(data[:at] + (bytes(size) if how == "zeros" else b"") + data[at + size :])
+        if share > 0.1:
+            assert refusal(clip) == "damaged"
+        else:
+            assert [at for at, _ in holes_of(clip)] == pytest.approx([40.0], abs=6.0)
+            assert 1.0 < holes_of(clip)[0][1] < 8.0
+
+
+def test_a_picture_that_stands_still_for_long_is_no_hole(tmp_path: Path) -> None:
+    for audio in (None, "aac"):
+        path = make_clip(tmp_path / "screen.mkv", scenes=[Scene("shapes", 1)], seconds=12.0, fps=10, audio=audio,
+                         encoder_args=("-vf", "select='lt(t,2)+gt(t,9)'", "-fps_mode", "vfr"))  # fmt: skip
+        assert holes_of(path) == []
+        assert accepted_seconds(path) == pytest.approx(12.0, abs=0.2)
+
+
 def test_a_file_full_of_noise_is_damaged(tmp_path: Path) -> None:
     path = make_clip(tmp_path / "noise.avi", codec="mpeg4", scenes=LONG, seconds=3.0)
     assert refusal(bad_clips.overwrite(path, 0.1, 0.9)) in ("damaged", "truncated", "header_mismatch")
