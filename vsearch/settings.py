@@ -206,7 +206,7 @@ AUTH_PASSWORD_VALIDATORS = [
         "CommonPasswordValidator",
         "NumericPasswordValidator",
     )
-]
+] + [{"NAME": "apps.accounts.tokens.TokensEndWithPassword"}]
 LOGIN_URL = "accounts:login"
 LOGIN_REDIRECT_URL = "search:home"
 LOGOUT_REDIRECT_URL = "search:home"
@@ -263,6 +263,7 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "vsearch",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["apps.api.permissions.MayLook"],
     "ENUM_NAME_OVERRIDES": {
         "VideoStateEnum": "apps.videos.models.Video.State",
         "VideoSourceEnum": "apps.videos.models.Video.Source",
@@ -280,7 +281,9 @@ SPECTACULAR_SETTINGS = {
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "formatters": {
+        "line": {"()": "vsearch.log_lines.OneLine", "format": "%(asctime)s %(levelname)s %(name)s %(message)s"}
+    },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "loggers": {"pgmq": {"level": "WARNING"}},
     "root": {"handlers": ["console"], "level": env.text("VSEARCH_LOG_LEVEL", "INFO")},

@@ -5,9 +5,12 @@ from typing import Any
 from django import forms
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
+from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 
+from apps.accounts.models import Scope
 from apps.accounts.throttling import own_password_guess, password_guess
+from apps.accounts.tokens import DEFAULT_DAYS, scopes_open_to
 from apps.core.addresses import UNKNOWN, client_address
 from apps.core.exceptions import TooMany
 
@@ -56,3 +59,20 @@ class ThrottledPasswordChange(PasswordChangeForm):  # type: ignore[type-arg]
 
 class NewTokenForm(forms.Form):
     name = forms.CharField(max_length=100, label="What is it for?")
+    days = forms.TypedChoiceField(
+        label="Valid for", choices=[(7, "7 days"), (30, "30 days"), (90, "90 days"), (365, "one year")],
+        coerce=int, initial=DEFAULT_DAYS,
+    )  # fmt: skip
+    scopes = forms.MultipleChoiceField(
+        label="What else may it do, besides search, watch and look up?",
+        widget=forms.CheckboxSelectMultiple,
+        required=False,
+    )
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        offered = [(scope.value, scope.label) for scope in scopes_open_to(user) if scope != Scope.READ]
+        if offered:
+            self.fields["scopes"].choices = offered  # type: ignore[attr-defined]
+        else:
+            del self.fields["scopes"]

@@ -40,3 +40,18 @@ def asker(request: HttpRequest, *, start_session: bool = False) -> Asker:
     if start_session and not request.session.session_key:
         request.session.create()
     return {"owner": None, "session_key": request.session.session_key or ""}
+
+
+_BEFORE_LOGIN = "key_before_login"
+
+
+def session_key_remember(request: HttpRequest, key: str | None) -> None:
+    """At a login: ``key`` is that of the session before."""
+    if key:
+        request.session[_BEFORE_LOGIN] = key
+
+
+def session_keys(request: HttpRequest) -> frozenset[str]:
+    """The key of this session and the one that it had before the login."""
+    keys = (request.session.session_key, request.session.get(_BEFORE_LOGIN))
+    return frozenset(key for key in keys if key)

@@ -19,9 +19,10 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from apps.accounts.people import signed_in
+from apps.accounts.tokens import BadToken, token_presented
 
 P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
@@ -71,6 +72,42 @@ def required(allowed: Callable[[User | None], bool]) -> Callable[[View[P]], View
         return guarded
 
     return decorate
+
+
+CHALLENGE = 'Bearer realm="vsearch"'
+
+
+def media_required(allowed: Callable[[User | None], bool]) -> Callable[[View[P]], View[P]]:
+    """Decorator of addresses that players and programs fetch: a token opens them as it opens the API.
+
+    No redirect: who asked for bytes cannot show a login page. 401 for a token that is not valid, else 403.
+    """
+
+    def decorate(view: View[P]) -> View[P]:
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+            try:
+                token = token_presented(request.META.get("HTTP_AUTHORIZATION", ""))
+            except BadToken as error:
+                return _plain(error.message, error.status, {"WWW-Authenticate": CHALLENGE})
+            if token is not None:
+                request.user = token.user
+            if not allowed(signed_in(request)):
+                return _plain("Log in, or send an API token, to see this.", 403)
+            return view(request, *args, **kwargs)
+
+        return guarded
+
+    return decorate
+
+
+def _plain(message: str, status: int, headers: dict[str, str] | None = None) -> HttpResponse:
+    return HttpResponse(
+        message,
+        status=status,
+        content_type="text/plain; charset=utf-8",
+        headers={"Cache-Control": "no-store", **(headers or {})},
+    )
 
 
 look_required = required(may_look)

@@ -10,12 +10,13 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.template.response import TemplateResponse
 from django.urls import reverse_lazy
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from apps.accounts.forms import LoginForm, NewTokenForm, ThrottledLogin, ThrottledPasswordChange
 from apps.accounts.models import ApiToken
-from apps.accounts.people import account
+from apps.accounts.people import account, session_key_remember
 from apps.accounts.throttling import limited
 from apps.accounts.tokens import token_create, token_revoke
 from apps.core.exceptions import VSearchError
@@ -25,6 +26,13 @@ class LoginView(auth_views.LoginView):
     template_name = "accounts/login.html"
     authentication_form = LoginForm
     redirect_authenticated_user = True
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        """What the visitor looked up before stays theirs: the session gets a new key at a login."""
+        before = self.request.session.session_key
+        response = super().form_valid(form)
+        session_key_remember(self.request, before)
+        return response
 
     def form_invalid(self, form: Any) -> HttpResponse:
         return _waiting(super().form_invalid(form), form.wait_seconds)
@@ -60,8 +68,13 @@ class PasswordChangeView(auth_views.PasswordChangeView):
         return _waiting(super().form_invalid(form), form.wait_seconds)
 
     def form_valid(self, form: Any) -> HttpResponse:
-        messages.success(self.request, "Your password was changed.")
-        return super().form_valid(form)
+        revoked = ApiToken.objects.filter(user=account(self.request)).count()
+        response = super().form_valid(form)
+        messages.success(
+            self.request,
+            "Your password was changed." + (f" Your API tokens ({revoked}) were revoked." if revoked else ""),
+        )
+        return response
 
 
 @login_required
@@ -70,16 +83,24 @@ class PasswordChangeView(auth_views.PasswordChangeView):
 @limited("token", "POST")
 def tokens_page(request: HttpRequest) -> HttpResponse:
     """The list; a POST makes a token and shows it on this one answer only."""
-    form = NewTokenForm(request.POST if request.method == "POST" else None)
+    user = account(request)
+    form = NewTokenForm(request.POST if request.method == "POST" else None, user=user)
     new_token = ""
     if form.is_bound and form.is_valid():
+        wanted = form.cleaned_data
         try:
-            _, new_token = token_create(user=account(request), name=form.cleaned_data["name"])
-            form = NewTokenForm()
+            _, new_token = token_create(
+                user=user, name=wanted["name"], scopes=wanted.get("scopes", ()), days=wanted["days"]
+            )
+            form = NewTokenForm(user=user)
         except VSearchError as error:
             form.add_error("name", error.message)
-    tokens = ApiToken.objects.filter(user=account(request))
-    context = {"form": form, "tokens": tokens, "new_token": new_token}
+    context = {
+        "form": form,
+        "tokens": ApiToken.objects.filter(user=user),
+        "new_token": new_token,
+        "now": timezone.now(),
+    }
     return render(request, "accounts/tokens.html", context, status=400 if form.errors else 200)
 
 

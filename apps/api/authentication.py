@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 from django.contrib.auth.models import User
-from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from django.http import HttpRequest
+from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 from apps.accounts.models import ApiToken
-from apps.accounts.tokens import token_find
+from apps.accounts.permissions import CHALLENGE
+from apps.accounts.tokens import BadToken, token_presented
 
 
 class TokenAuthentication(BaseAuthentication):
     """A token carries no cookie, so no CSRF check is needed; sessions keep theirs."""
 
-    def authenticate(self, request: Request) -> tuple[User, ApiToken] | None:
-        parts = get_authorization_header(request).split()
-        if not parts or parts[0].lower() != b"bearer":
-            return None
-        if len(parts) != 2:
-            raise AuthenticationFailed("Send the token as 'Authorization: Bearer <token>'.")
-        row = token_find(parts[1].decode("latin-1"))
-        if row is None or not row.user.is_active:
-            raise AuthenticationFailed("The token is not known. It may have been revoked; create a new one.")
-        return row.user, row
+    def authenticate(self, request: Request | HttpRequest) -> tuple[User, ApiToken] | None:
+        try:
+            row = token_presented(request.META.get("HTTP_AUTHORIZATION", ""))
+        except BadToken as error:
+            raise AuthenticationFailed(error.message) from error
+        return (row.user, row) if row is not None else None
 
     def authenticate_header(self, request: Request) -> str:
-        return 'Bearer realm="vsearch"'
+        return CHALLENGE

@@ -17,15 +17,16 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from apps.accounts.people import Asker, asker, signed_in
+from apps.accounts.people import Asker, asker, session_keys, signed_in
+from apps.accounts.permissions import may_see_paths
 from apps.api.permissions import MayLook, MayUpload
 from apps.api.throttles import LookupLimit, WorkLimit
-from apps.core.exceptions import Conflict, InvalidInput, NotFound
+from apps.core.exceptions import Conflict, InvalidInput, NotAllowed, NotFound
 from apps.duplicates.lookups.answers import lookup_answer
 from apps.duplicates.lookups.asking import lookup_create
 from apps.duplicates.lookups.files import lookup_add_to_library, lookup_delete
 from apps.duplicates.lookups.receiving import lookup_receive
-from apps.duplicates.lookups.selectors import lookup_get
+from apps.duplicates.lookups.selectors import lookup_file_open_to, lookup_get
 from apps.duplicates.models import Lookup
 from apps.videos.models import Upload
 from apps.videos.uploads import upload_get
@@ -100,7 +101,10 @@ class LookupAddView(APIView):
         responses={200: OpenApiResponse(description="It was in the library"), 201: dict},
     )
     def post(self, request: Request, lookup_id: UUID) -> Response:
-        video, new = lookup_add_to_library(lookup_id=find(request, lookup_id).id, owner=signed_in(request))
+        lookup = find(request, lookup_id)
+        if not lookup_file_open_to(lookup, user=signed_in(request), sessions=session_keys(request)):
+            raise NotAllowed("Only the one who asked can add the file to the library.")
+        video, new = lookup_add_to_library(lookup_id=lookup.id, owner=signed_in(request))
         body = {"video": {"id": str(video.id), "title": video.title, "state": video.state}, "new": new}
         return Response(body, status=201 if new else 200, headers={"Location": reverse("api:video", args=[video.id])})
 
@@ -110,7 +114,7 @@ def find(request: Request, lookup_id: UUID) -> Lookup:
 
 
 def answer(request: Request, lookup: Lookup) -> dict[str, Any]:
-    return lookup_answer(lookup, with_paths=signed_in(request) is not None)
+    return lookup_answer(lookup, with_paths=may_see_paths(signed_in(request)))
 
 
 def _uuid(value: Any, field: str) -> UUID:

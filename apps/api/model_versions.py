@@ -36,6 +36,8 @@ from apps.training.promotion.decisions import Promoted, candidate_promote, versi
 
 
 class ModelVersionSerializer(serializers.ModelSerializer[ModelVersion]):
+    name = serializers.CharField(source="shown_name", read_only=True)
+
     class Meta:
         model = ModelVersion
         fields = (
@@ -179,7 +181,7 @@ def _promoted(done: Promoted) -> Response:
 def _side(answer: SideAnswer) -> dict[str, Any]:
     return {
         "id": str(answer.version.id),
-        "name": answer.version.name,
+        "name": answer.version.shown_name,
         "problem": answer.problem or None,
         "results": [_place(place) for place in answer.places],
     }

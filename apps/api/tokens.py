@@ -12,9 +12,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from apps.accounts.models import ApiToken
+from apps.accounts.models import ApiToken, Scope
 from apps.accounts.people import account
-from apps.accounts.tokens import token_create, token_revoke
+from apps.accounts.tokens import DEFAULT_DAYS, MOST_DAYS, token_create, token_revoke
 from apps.api.permissions import LoggedIn
 from apps.api.throttles import TokenLimit
 
@@ -22,8 +22,19 @@ from apps.api.throttles import TokenLimit
 class TokenSerializer(serializers.ModelSerializer[ApiToken]):
     class Meta:
         model = ApiToken
-        fields = ("id", "name", "prefix", "created_at", "last_used_at")
-        read_only_fields = ("id", "prefix", "created_at", "last_used_at")
+        fields = ("id", "name", "prefix", "scopes", "created_at", "expires_at", "last_used_at")
+        read_only_fields = fields
+
+
+class TokenWishSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField(max_length=100)
+    scopes = serializers.ListField(
+        child=serializers.ChoiceField(choices=Scope.choices),
+        required=False,
+        default=list,
+        help_text="What the token can do besides reading; never more than your account can.",
+    )
+    expires_in_days = serializers.IntegerField(required=False, default=DEFAULT_DAYS, min_value=1, max_value=MOST_DAYS)
 
 
 class NewTokenSerializer(TokenSerializer):
@@ -45,13 +56,16 @@ class TokenListView(APIView):
 
     @extend_schema(
         operation_id="tokens_create",
-        request=TokenSerializer,
+        request=TokenWishSerializer,
         responses={201: NewTokenSerializer},
     )
     def post(self, request: Request) -> Response:
-        wanted = TokenSerializer(data=request.data)
-        wanted.is_valid(raise_exception=True)
-        row, token = token_create(user=account(request), name=wanted.validated_data["name"])
+        asked = TokenWishSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        wanted = asked.validated_data
+        row, token = token_create(
+            user=account(request), name=wanted["name"], scopes=wanted["scopes"], days=wanted["expires_in_days"]
+        )
         answer: dict[str, Any] = {**TokenSerializer(row).data, "token": token}
         return Response(
             answer,

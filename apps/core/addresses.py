@@ -21,16 +21,27 @@ def client_address(request: HttpRequest) -> str:
     sends itself stands further left and is never reached. ``Forwarded`` and ``X-Real-IP`` are not read: a proxy that
     sets one header lets the others pass as they came.
     """
-    address = _parsed(request.META.get("REMOTE_ADDR", ""))
+    return address_behind(request.META.get("REMOTE_ADDR", ""), request.META.get("HTTP_X_FORWARDED_FOR", ""))
+
+
+def address_behind(peer: str, forwarded: str) -> str:
+    """The same for an address that was connected from and the value of ``X-Forwarded-For``, "" for none."""
+    address = _parsed(peer)
     if address is None:
         return UNKNOWN
-    hops = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
+    hops = forwarded.split(",")
     while hops and _trusted(address):
         before = _parsed(hops.pop())
         if before is None:
             break
         address = before
     return str(address)
+
+
+def is_local(address: str) -> bool:
+    """Of this machine."""
+    parsed = _parsed(address)
+    return parsed is not None and parsed.is_loopback
 
 
 def address_group(address: str) -> str:

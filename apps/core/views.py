@@ -8,7 +8,7 @@ from itertools import chain, islice
 
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.module_loading import import_string
@@ -17,6 +17,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from apps.core import selectors
+from apps.core.addresses import client_address, is_local
 from apps.core.disk_full import is_disk_full
 from apps.core.health import readiness
 from apps.core.jobs import library_kinds
@@ -36,11 +37,21 @@ def healthz(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_GET
 def readyz(request: HttpRequest) -> HttpResponse:
-    """200 when everything that a search or an upload needs is there, else 503; the body names each part."""
+    """200 when everything that a search or an upload needs is there, else 503; the body names each part.
+
+    Details hold versions, addresses and folders: they are for this machine and for administrators.
+    """
     ready, parts = readiness()
+    if not (is_local(client_address(request)) or _administers(request, parts)):
+        parts = {name: {"ok": part["ok"]} for name, part in parts.items()}
     response = JsonResponse({"ready": ready, "parts": parts}, status=200 if ready else 503)
     response._has_been_logged = True  # type: ignore[attr-defined]  # an answer, not an error for the log
     return response
+
+
+def _administers(request: HttpRequest, parts: dict[str, dict[str, object]]) -> bool:
+    """Nobody while the database is away: it knows the people."""
+    return bool(parts.get("database", {}).get("ok")) and request.user.has_perm("core.administer")
 
 
 @never_cache
@@ -102,6 +113,11 @@ def _sections(jobs: list[Job], now: datetime) -> list[tuple[str, list[Job]]]:
     names = ("Needs attention", "Active", "Waiting", "Ended")
     groups = [(name, [job for job in jobs if section(job) == name]) for name in names]
     return [(name, members) for name, members in groups if members]
+
+
+def missing(request: HttpRequest, rest: str) -> HttpResponse:
+    """For addresses of Django's that we do not use."""
+    raise Http404("There is no such page.")
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

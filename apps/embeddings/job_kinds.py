@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from functools import partial
 from uuid import UUID
+
+from django.db import transaction
 
 from apps.core.exceptions import Conflict
 from apps.core.jobs import job_kind
+from apps.embeddings.folders import install_folder_remove
 from apps.embeddings.models import ModelVersion
 
 State = ModelVersion.State
 REFUSED = "refused"  # the gate of a candidate said no: the version is what it was
+UNREACHABLE = "hub_unreachable"
 CANCELLED = "The installation was cancelled. Retry its job to continue where it stopped."
 
 
 def install_failed(version_id: UUID, code: str, message: str) -> None:
+    """The row stays and says why; what was copied goes, unless the next attempt continues there."""
+    if code not in {REFUSED, UNREACHABLE} and ModelVersion.objects.filter(id=version_id, weights_sha256="").exists():
+        transaction.on_commit(partial(install_folder_remove, version_id))
     if code != REFUSED:
         versions = ModelVersion.objects.filter(id=version_id).exclude(state=State.SERVING)
         versions.update(state=State.FAILED, failure=message)

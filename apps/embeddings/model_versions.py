@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from apps.core.exceptions import Conflict, NotFound
 from apps.core.models import Job
+from apps.embeddings.folders import install_folder_remove
 from apps.embeddings.models import ModelVersion
 from apps.embeddings.rows import Kind
 from apps.embeddings.vector_index import PgVectorIndex
@@ -163,3 +164,5 @@ def model_version_remove(*, version_id: UUID) -> None:
         version.delete()
         if folder is not None and Path(settings.DATA_DIR).resolve() in folder.resolve().parents:
             transaction.on_commit(partial(shutil.rmtree, folder, ignore_errors=True))
+        if not version.folder:
+            transaction.on_commit(partial(install_folder_remove, version_id))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import Any
 
 from django.db import models
@@ -50,7 +51,12 @@ class ModelVersion(BaseModel):
         ]
 
     def __str__(self) -> str:
-        return f"{self.name} {self.weights_sha256[:8]}".strip()
+        return f"{self.shown_name} {self.weights_sha256[:8]}".strip()
+
+    @property
+    def shown_name(self) -> str:
+        """Of a version from a folder the folder's own name: where it lies on the server is nobody's business."""
+        return PurePath(self.name).name if self.name.startswith(("/", "~", ".")) else self.name
 
 
 class ClipEmbedding(models.Model):

@@ -74,7 +74,7 @@ def encode_query(version: ModelVersion, texts: Sequence[str]) -> NDArray[np.floa
     except _tower_errors() as error:
         log.exception("the text tower of %s failed", version)
         raise Unavailable(
-            f"The text encoder of {version.name} does not work. Run `manage.py doctor` on the server."
+            f"The text encoder of {version.shown_name} does not work. Run `manage.py doctor` on the server."
         ) from error
     return np.concatenate(parts)
 
@@ -99,8 +99,9 @@ def _load(version: ModelVersion) -> _Tower:
         name for name in ("text.onnx", "tokenizer.json", "text.json") if folder is None or not (folder / name).is_file()
     ]
     if folder is None or missing:
+        log.error("%s lacks %s in %s", version, ", ".join(missing), version.folder or "no folder")
         raise Unavailable(
-            f"The text encoder of {version.name} is missing ({', '.join(missing)} in {version.folder or 'no folder'}). "
+            f"The text encoder of {version.shown_name} is missing ({', '.join(missing)}). "
             "Run `manage.py doctor` on the server; it says how to install it again."
         )
     try:
@@ -108,7 +109,8 @@ def _load(version: ModelVersion) -> _Tower:
     except _tower_errors() as error:
         log.exception("the text tower in %s cannot be loaded", folder)
         raise Unavailable(
-            f"The text encoder of {version.name} is damaged. Install the model again with `manage.py model install`."
+            f"The text encoder of {version.shown_name} is damaged. "
+            "Install the model again with `manage.py model install`."
         ) from error
 
 

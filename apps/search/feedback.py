@@ -8,6 +8,7 @@ from uuid import UUID
 from django.contrib.auth.models import User
 
 from apps.core.exceptions import InvalidInput, NotFound
+from apps.core.plain import one_line
 from apps.embeddings.models import ModelVersion
 from apps.embeddings.selectors import model_version_serving
 from apps.search.models import Feedback
@@ -21,7 +22,7 @@ def feedback_record(*, query: str, video_id: UUID, start: float, end: float, kin
 
     Raises InvalidInput with the field, or NotFound.
     """
-    query = " ".join(query.replace("\x00", "").split())
+    query = " ".join(one_line(query).split())
     if not query or len(query) > QUERY_LENGTH:
         raise InvalidInput(
             f"query must be the text that was searched for, at most {QUERY_LENGTH} characters.", field="query"

@@ -10,8 +10,8 @@ from django.db import transaction
 
 from apps.core.exceptions import InvalidInput
 from apps.core.jobs import jobs_drop
+from apps.core.plain import lines, one_line
 from apps.videos.models import Tag, TextSegment, Video
-from apps.videos.paths import readable_name
 from apps.videos.selectors import video_get
 from apps.videos.storage import folder_remove
 
@@ -32,13 +32,13 @@ def video_update(
     """Change what is not None. Titles and descriptions are searched, so their text segments change along."""
     video = video_get(video_id=video_id, locked=True)
     if title is not None:
-        video.title = readable_name(title.strip())
+        video.title = one_line(title)
         if not video.title:
             raise InvalidInput("The title cannot be empty.", field="title")
         if len(video.title) > TITLE_LENGTH:
             raise InvalidInput(f"The title can have at most {TITLE_LENGTH} characters.", field="title")
     if description is not None:
-        video.description = description.strip()
+        video.description = lines(description)
         if len(video.description) > DESCRIPTION_LENGTH:
             raise InvalidInput(
                 f"The description can have at most {DESCRIPTION_LENGTH:,} characters.",
@@ -64,7 +64,7 @@ def video_delete(*, video_id: UUID) -> None:
 
 def tags_clean(tags: Iterable[str]) -> list[str]:
     """Stripped, lower case, each once, in order; InvalidInput for too long or too many."""
-    names = list(dict.fromkeys(name for tag in tags if (name := " ".join(tag.split()).lower())))
+    names = list(dict.fromkeys(name for tag in tags if (name := " ".join(one_line(tag).split()).lower())))
     if len(names) > TAGS_A_VIDEO:
         raise InvalidInput(f"A video can have at most {TAGS_A_VIDEO} tags.", field="tags")
     for name in names:

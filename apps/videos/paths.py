@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import os
 import re
-import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
+
+from apps.core.plain import unshown
 
 MARK = "\u241b"  # SYMBOL FOR ESCAPE; printable, and written in this way itself where a name contains it
 _MARKED_BYTE = re.compile(re.escape(MARK.encode()) + rb"([0-9a-f]{2})")
 _NOT_TEXT = re.compile("[\udc80-\udcff]+")  # bytes that were no UTF-8, as os.fsdecode gives them
-_UNSHOWN_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})  # control characters, lone surrogates, line separators
-_TURN_TEXT = frozenset("\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def path_text(path: str | os.PathLike[str]) -> str:
@@ -24,7 +23,7 @@ def path_text(path: str | os.PathLike[str]) -> str:
     text = os.fspath(path)
     if text.isprintable() and MARK not in text:
         return text
-    return "".join(_marked(letter) if _unshown(letter) or letter == MARK else letter for letter in text)
+    return "".join(_marked(letter) if unshown(letter) or letter == MARK else letter for letter in text)
 
 
 def path_from(text: str) -> Path:
@@ -38,7 +37,7 @@ def readable_name(name: str) -> str:
     """A name for people. Bytes that are no UTF-8 are read as Windows-1252, by far the most frequent in old archives;
     control characters become spaces."""
     text = _NOT_TEXT.sub(lambda found: os.fsencode(found[0]).decode("cp1252", errors="replace"), name)
-    text = "".join(" " if _unshown(letter) else letter for letter in text)
+    text = "".join(" " if unshown(letter) else letter for letter in text)
     return text.strip() if text != name else name
 
 
@@ -49,10 +48,6 @@ def protected_folder(path: str, folders: Sequence[str]) -> str:
         if path.startswith(f"{root}/"):
             return root or "/"
     return ""
-
-
-def _unshown(letter: str) -> bool:
-    return unicodedata.category(letter) in _UNSHOWN_CATEGORIES or letter in _TURN_TEXT
 
 
 def _marked(letter: str) -> str:

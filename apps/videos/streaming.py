@@ -20,8 +20,7 @@ from django.utils.cache import get_conditional_response
 from django.utils.http import http_date, quote_etag
 from django.views.decorators.http import require_safe
 
-from apps.accounts.people import signed_in
-from apps.accounts.permissions import may_look
+from apps.accounts.permissions import may_look, media_required
 from apps.core.exceptions import NotFound
 from apps.videos.models import Video
 from apps.videos.presence import Place, video_check
@@ -35,10 +34,9 @@ PICTURE_SECONDS = 3600  # how long a browser keeps posters and sheets before it 
 
 
 @require_safe
+@media_required(may_look)
 def stream(request: HttpRequest, video_id: UUID) -> HttpResponseBase:
     """The proxy if there is one, else the original."""
-    if not may_look(signed_in(request)):
-        return _login_needed()
     try:
         video = video_get(video_id=video_id)
     except NotFound as error:
@@ -51,31 +49,34 @@ def stream(request: HttpRequest, video_id: UUID) -> HttpResponseBase:
 
 
 @require_safe
+@media_required(may_look)
 def poster(request: HttpRequest, video_id: UUID) -> HttpResponseBase:
     return _derived(request, video_id, "poster.jpg", "image/jpeg")
 
 
 @require_safe
+@media_required(may_look)
 def thumbnail(request: HttpRequest, video_id: UUID, milliseconds: int) -> HttpResponseBase:
     return _derived(request, video_id, f"thumbs/{milliseconds}.jpg", "image/jpeg")
 
 
 @require_safe
+@media_required(may_look)
 def storyboard(request: HttpRequest, video_id: UUID) -> HttpResponseBase:
     return _derived(request, video_id, "storyboard.vtt", "text/vtt; charset=utf-8")
 
 
 @require_safe
+@media_required(may_look)
 def storyboard_sheet(request: HttpRequest, video_id: UUID, number: int = 0) -> HttpResponseBase:
     """sprite.jpg, sprite-1.jpg, ...: storyboard.vtt names them relative to itself."""
     return _derived(request, video_id, f"sprite-{number}.jpg" if number else "sprite.jpg", "image/jpeg")
 
 
 @require_safe
+@media_required(may_look)
 def subtitles(request: HttpRequest, video_id: UUID, track: int) -> HttpResponseBase:
     """WebVTT of one track from the cues that are stored; no file is kept."""
-    if not may_look(signed_in(request)):
-        return _login_needed()
     text = as_webvtt(subtitle_cues(video_id, track=track))
     if not text:
         return _missing("This video has no such subtitles.")
@@ -88,8 +89,6 @@ def subtitles(request: HttpRequest, video_id: UUID, track: int) -> HttpResponseB
 
 def _derived(request: HttpRequest, video_id: UUID, name: str, content_type: str) -> HttpResponseBase:
     """``name`` is built from literals and numbers only. No query: the folder follows from the id."""
-    if not may_look(signed_in(request)):
-        return _login_needed()
     path = Video(id=video_id).folder / name
     return send_file(
         request,
@@ -205,11 +204,6 @@ class Blocks:
 
     def close(self) -> None:
         self._file.close()
-
-
-def _login_needed() -> HttpResponse:
-    """No redirect: a player that asked for bytes cannot show a login page."""
-    return _plain("Log in to watch videos.", 403)
 
 
 def _missing(message: str) -> HttpResponse:

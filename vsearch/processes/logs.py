@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 from typing import IO, Protocol
 
+from apps.core.plain import escaped
+
 LARGEST_BYTES = 20 * 1024**2  # then the file moves to NAME.log.1, which it replaces
 _WIDTH = 8
 _SERIOUS = re.compile(r"(?:^|[\s\[])(WARNING|ERROR|CRITICAL)\b")
@@ -65,14 +67,15 @@ class ProcessLog:
         self._file.write(line + b"\n")
 
     def _line(self, line: bytes) -> None:
+        # Not only our own lines: programs that a worker starts name files, and a terminal obeys what a name holds.
+        readable = escaped(line.decode(errors="replace").rstrip().replace("\t", "    "))
         try:
             if self._dropped:
                 self._keep(b"(%d lines are missing here: they could not be written)" % self._dropped)
                 self._dropped = 0
-            self._keep(line)
+            self._keep(readable.encode())
         except OSError:
             self._dropped += 1
-        readable = line.decode(errors="replace").rstrip()
         self.last_line = readable or self.last_line
         if _SERIOUS.search(readable[:80]):
             self._say(self._name, _STAMP.sub("", readable)[:300], urgent=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -10,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import CommandError, CommandParser, OutputWrapper
+
+from apps.core.plain import escaped, json_text
 
 if TYPE_CHECKING:  # these load torch, which `manage.py help` does not need
     from worker.embedders.copies.descriptor import CopyDescriptor
@@ -51,17 +52,17 @@ def run(options: dict[str, Any], out: OutputWrapper, err: OutputWrapper) -> None
             clear()
     except CopyManifestError as error:
         for fault in error.faults[:LISTED]:
-            err.write(f"problem: {fault}")
+            err.write(f"problem: {escaped(str(fault))}")
         if len(error.faults) > LISTED:
             err.write(f"and {len(error.faults) - LISTED} more")
         raise _refusal(options, out, error.code, error.message, error.faults) from error
     except FileNotFoundError as error:  # of the weights: the videos were looked at before
         raise _refusal(options, out, "weights", str(error)) from error
     for broken in measured.unreadable[:LISTED]:
-        err.write(f"cannot be read, counts as {_counts_as(broken)}: {broken.id}: {broken.message}")
+        err.write(f"cannot be read, counts as {_counts_as(broken)}: {escaped(broken.id)}: {escaped(broken.message)}")
     if options["json"]:
         found = _as_json(measured, aligner, options["sampling"], copy)
-        out.write(json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False))
+        out.write(json_text(found, indent=2, allow_nan=False))
     else:
         out.write(as_table(measured, aligner, options["sampling"]))
 
@@ -98,7 +99,7 @@ def _refusal(
             "error": {"code": code, "message": message},
             "problems": [{"where": f.where, "code": f.code, "message": f.message} for f in faults],
         }
-        out.write(json.dumps(told, indent=2, ensure_ascii=False))
+        out.write(json_text(told, indent=2))
     return CommandError(message)
 
 
@@ -111,7 +112,7 @@ def _progress(err: OutputWrapper) -> tuple[Callable[[str, float], None], Callabl
         nonlocal drawn
         if terminal and time.monotonic() - drawn > DRAW_SECONDS:
             drawn = time.monotonic()
-            err.write(f"\r{100 * share:3.0f} %  {name[:60]}\033[K", ending="")
+            err.write(f"\r{100 * share:3.0f} %  {escaped(name[:60])}\033[K", ending="")
             err.flush()
 
     def clear() -> None:

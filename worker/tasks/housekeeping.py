@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from apps.accounts.tokens import tokens_purge
 from apps.core.limits import limits_purge
 from apps.duplicates.lookups.files import lookups_expire
+from apps.embeddings.folders import install_folders_purge
 from apps.search.snapshots import snapshots_purge
 from apps.videos.presence import missing_check
 from apps.videos.subtitle_files import subtitles_look
@@ -19,5 +21,7 @@ def expire() -> None:
     uploads_expire()
     snapshots_purge()
     limits_purge()
+    tokens_purge()
+    install_folders_purge()
     missing_check()
     subtitles_look()

@@ -6,21 +6,19 @@ continues where the last one ended, because what is left is read from the databa
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from apps.core.exceptions import Conflict
 from apps.core.jobs import enqueue
 from apps.duplicates.job_kinds import SCAN
-from apps.embeddings.job_kinds import MODEL_INSTALL, REFUSED
+from apps.embeddings.folders import install_folder
+from apps.embeddings.job_kinds import MODEL_INSTALL, REFUSED, UNREACHABLE
 from apps.embeddings.model_versions import model_version_promotable, model_version_promote
 from apps.embeddings.models import ModelVersion
 from apps.embeddings.vector_index import PgVectorIndex
 from worker.embedders.base import EmbedderError
 from worker.embedders.registry import load_semantic
-from worker.embedders.semantic.download import fetch_model
+from worker.embedders.semantic.download import HubUnreachable, fetch_model
 from worker.embedders.semantic.export import export_text_tower
 from worker.tasks.library_index import index_library, videos_waiting
 from worker.tasks.running import JobContinues, JobFailed, RunningJob, task
@@ -32,7 +30,7 @@ def _fetch(job: RunningJob, version: ModelVersion) -> None:
     """Weights, spec and ONNX text tower; the version is then BUILDING. Does nothing when that is done already."""
     if version.weights_sha256:
         return
-    folder = Path(settings.MODELS_DIR) / str(version.id)
+    folder = install_folder(version.id)
 
     def on_progress(fraction: float) -> None:
         job.progress("downloading", FETCH_SHARE * fraction)
@@ -43,6 +41,8 @@ def _fetch(job: RunningJob, version: ModelVersion) -> None:
         embedder = load_semantic(folder, version.name, revision)
         figures = export_text_tower(embedder, folder)
         load_semantic.cache_clear()  # the export moved the model to the CPU
+    except HubUnreachable as error:
+        raise JobFailed(UNREACHABLE, str(error)) from error
     except EmbedderError as error:
         raise JobFailed("model", str(error)) from error
     spec = embedder.spec

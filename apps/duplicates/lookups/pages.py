@@ -13,8 +13,8 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from apps.accounts.people import asker, signed_in
-from apps.accounts.permissions import look_required, may_upload
+from apps.accounts.people import asker, session_keys, signed_in
+from apps.accounts.permissions import look_required, may_look, may_see_paths, may_upload, media_required
 from apps.accounts.throttling import limited
 from apps.core.exceptions import InvalidInput, NotFound, VSearchError
 from apps.core.timespan import parse_timecode
@@ -22,7 +22,7 @@ from apps.duplicates.lookups.answers import asked_video, lookup_answer, videos_c
 from apps.duplicates.lookups.asking import lookup_create
 from apps.duplicates.lookups.files import lookup_add_to_library
 from apps.duplicates.lookups.receiving import lookup_receive
-from apps.duplicates.lookups.selectors import lookup_get, lookup_list
+from apps.duplicates.lookups.selectors import lookup_file_open_to, lookup_get, lookup_list
 from apps.duplicates.lookups.shown import query_stream_url, shown_matches
 from apps.duplicates.models import Lookup
 from apps.videos.selectors import VideoFilters, video_list
@@ -96,7 +96,8 @@ def _lookup(request: HttpRequest, lookup_id: UUID) -> Lookup:
 
 def _lookup_context(request: HttpRequest, lookup_id: UUID) -> dict[str, Any]:
     lookup = _lookup(request, lookup_id)
-    answer = lookup_answer(lookup, with_paths=signed_in(request) is not None)
+    answer = lookup_answer(lookup, with_paths=may_see_paths(signed_in(request)))
+    file_open = _file_open(request, lookup)
     return {
         "lookup": lookup,
         "answer": answer,
@@ -104,10 +105,19 @@ def _lookup_context(request: HttpRequest, lookup_id: UUID) -> dict[str, Any]:
         "finished": lookup.finished,
         "steps": _steps(lookup),
         "compared": videos_compared(lookup) if lookup.finished else 0,
-        "query_url": query_stream_url(lookup),
+        "query_url": query_stream_url(lookup) if file_open else "",
         "mine": asked_video(lookup)[0],
-        "may_add": lookup.state == Lookup.State.DONE and bool(lookup.path) and may_upload(signed_in(request)),
+        "may_add": lookup.state == Lookup.State.DONE
+        and bool(lookup.path)
+        and file_open
+        and may_upload(signed_in(request)),
     }
+
+
+def _file_open(request: HttpRequest, lookup: Lookup) -> bool:
+    if lookup.video_id is not None:
+        return True  # a video of the library
+    return lookup_file_open_to(lookup, user=signed_in(request), sessions=session_keys(request))
 
 
 def _steps(lookup: Lookup) -> list[tuple[str, str]]:
@@ -119,11 +129,13 @@ def _steps(lookup: Lookup) -> list[tuple[str, str]]:
     return words
 
 
-@look_required
+@media_required(may_look)
 @require_safe
 def lookup_stream(request: HttpRequest, lookup_id: UUID) -> HttpResponseBase:
-    """The asked file itself, with ranges, for nobody but the one who asked."""
+    """The asked file itself, with ranges, for the one who asked and for administrators."""
     lookup = _lookup(request, lookup_id)
+    if not _file_open(request, lookup):
+        raise Http404("The file of this lookup is open only to the one who asked.")
     if not lookup.path:
         raise Http404("The file of this lookup was deleted.")
     missing = "The file of this lookup was deleted. Upload it again."
@@ -167,7 +179,9 @@ def lookup_add(request: HttpRequest, lookup_id: UUID) -> HttpResponse:
     """The asked file becomes a video of the library; goes to its page."""
     if not may_upload(signed_in(request)):
         raise PermissionDenied("Your account is not allowed to upload videos. Ask an administrator for it.")
-    lookup = _lookup_context(request, lookup_id)["lookup"]
+    lookup = _lookup(request, lookup_id)
+    if not _file_open(request, lookup):
+        raise PermissionDenied("Only the one who asked can add the file to the library.")
     try:
         video, new = lookup_add_to_library(lookup_id=lookup.id, owner=signed_in(request))
     except VSearchError as error:

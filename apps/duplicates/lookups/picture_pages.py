@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from apps.accounts.people import signed_in
-from apps.accounts.permissions import look_required
+from apps.accounts.permissions import look_required, may_look, media_required
 from apps.core.exceptions import NotFound
 from apps.duplicates.lookups.answers import asked_video
 from apps.duplicates.lookups.selectors import lookup_get
@@ -35,7 +35,7 @@ def lookup_picture(request: HttpRequest, lookup_id: UUID, video_id: UUID) -> Htt
     return picture_answer(request, context)
 
 
-@look_required
+@media_required(may_look)
 @require_safe
 def lookup_picture_png(request: HttpRequest, lookup_id: UUID, video_id: UUID) -> HttpResponse:
     _, picture = _of_lookup(request, lookup_id, video_id)

@@ -18,7 +18,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
-from apps.accounts.permissions import review_required
+from apps.accounts.permissions import may_review, media_required, review_required
 from apps.accounts.throttling import limited
 from apps.core.exceptions import NotFound
 from apps.duplicates.models import MatchedSegment, MatrixPicture, VideoMatch
@@ -62,7 +62,7 @@ def pair_picture(request: HttpRequest, match_id: UUID) -> HttpResponse:
     return picture_answer(request, context)
 
 
-@review_required
+@media_required(may_review)
 @require_safe
 def pair_picture_png(request: HttpRequest, match_id: UUID) -> HttpResponse:
     picture = MatrixPicture.objects.filter(match_id=match_id).first()

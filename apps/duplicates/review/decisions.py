@@ -14,6 +14,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from apps.core.exceptions import Conflict, InvalidInput, NotFound
+from apps.core.plain import lines
 from apps.duplicates.groups.asset_queries import asset_pairs
 from apps.duplicates.groups.locks import GROUPS, take_turns
 from apps.duplicates.groups.rebuild import KIND_OF, groups_rebuild
@@ -159,7 +160,7 @@ def _row(pair: Pair, kind: str, verdict: str, note: str, keeper_sha256: str = ""
         second_sha256=pair[1],
         kind=kind,
         verdict=verdict,
-        note=note[:2000],
+        note=lines(note)[:2000],
         keeper_sha256=keeper_sha256,
     )
 

@@ -47,8 +47,8 @@ def serving_model() -> ServingModel:
     if version is None:
         return ServingModel("", "", "", has_gpu)
     if version.name != BUNDLED:
-        return ServingModel(version.name, version.name, "", has_gpu)
-    return ServingModel(version.name, "bundled (small)", FOR_GPU if has_gpu else FOR_CPU, has_gpu)
+        return ServingModel(version.shown_name, version.shown_name, "", has_gpu)
+    return ServingModel(version.shown_name, "bundled (small)", FOR_GPU if has_gpu else FOR_CPU, has_gpu)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from django.db import transaction
 from apps.accounts.permissions import may_administer
 from apps.core.exceptions import Conflict, InvalidInput, NotFound
 from apps.core.jobs import enqueue
+from apps.core.plain import one_line
 from apps.training.checks import disk_check
 from apps.training.datasets.captions import LIBRARY_TEXTS
 from apps.training.datasets.files import csv_check, file_keep, manifest_check
@@ -42,7 +43,7 @@ def dataset_from_file(
     except InvalidInput:
         shutil.rmtree(dataset.folder, ignore_errors=True)
         raise
-    dataset.options = {"file": kept.name, "file_name": file_name[:300], "any_path": may_administer(owner)}
+    dataset.options = {"file": kept.name, "file_name": one_line(file_name)[:300], "any_path": may_administer(owner)}
     return _enqueued(dataset)
 
 
@@ -128,7 +129,7 @@ def _locked(dataset_id: UUID) -> Dataset:
 
 
 def _name(name: str) -> str:
-    name = " ".join(name.replace("\x00", "").split())
+    name = " ".join(one_line(name).split())
     if not name:
         raise InvalidInput("Give the dataset a name.", field="name")
     if len(name) > NAME_LENGTH:

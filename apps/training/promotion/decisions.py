@@ -17,6 +17,7 @@ from django.db import transaction
 from apps.core.exceptions import Conflict, InvalidInput
 from apps.core.jobs import enqueue
 from apps.core.models import Job
+from apps.core.plain import one_line
 from apps.embeddings.job_kinds import MODEL_INSTALL
 from apps.embeddings.model_versions import model_version_lacks_videos, model_version_promote, role_locked
 from apps.embeddings.models import ModelVersion
@@ -65,7 +66,7 @@ def candidate_promote(*, version_id: UUID, person: User | None, override: str = 
             raise Conflict(f"{version} is active already.")
         report = report_of(version)
         reasons = report_refusals(report, version, serving)
-        override = " ".join(override.split())
+        override = " ".join(one_line(override).split())
         if override and len(override) < SHORTEST_NOTE:
             raise InvalidInput("Write a sentence that says why it should become active anyway.", field="override")
         if reasons and not override:
@@ -86,7 +87,7 @@ def version_roll_back(*, version_id: UUID, person: User | None, note: str = "") 
             raise Conflict(f"{version} is active already.")
         if version.promoted_at is None:
             raise Conflict(f"{version} was never active; promote it on its comparison page.")
-        return _switch(version, serving, Action.ROLL_BACK, person, note=" ".join(note.split()))
+        return _switch(version, serving, Action.ROLL_BACK, person, note=" ".join(one_line(note).split()))
 
 
 def report_of(version: ModelVersion) -> EvaluationReport | None:

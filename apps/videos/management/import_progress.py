@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db.models import Q
 
 from apps.core.models import Job
+from apps.core.plain import escaped
 from apps.core.timespan import timecode
 from apps.videos.importing import Outcome
 from apps.videos.job_kinds import INGEST, SUBTITLES
@@ -97,5 +98,5 @@ def show_summary(out: Any, video_ids: list[UUID]) -> int:
     out.write(f"  ready   {len(ready):>6}   {timecode(length)} of video")
     out.write(f"  failed  {len(failed):>6}")
     for video in failed:
-        out.write(f"          {video.original_name}: {video.failure or video.failure_code}")
+        out.write(f"          {escaped(video.original_name)}: {escaped(video.failure or video.failure_code)}")
     return len(failed)

@@ -236,7 +236,7 @@ def test_uploads_belong_to_who_started_them(uploader: Client) -> None:
 
 
 def test_a_token_uploads_without_cookie_or_csrf(db: None) -> None:
-    _, token = token_create(user=user("Uploaders"), name="script")
+    _, token = token_create(user=user("Uploaders"), name="script", scopes=["upload"])
     client = Client(enforce_csrf_checks=True, headers={"Authorization": f"Bearer {token}"})
     assert append(client, create(client)["Location"], 0, CONTENT).status_code == 204
 

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def api(client: Client) -> Client:
-    _, token = token_create(user=user("Trainers"), name="test")
+    _, token = token_create(user=user("Trainers"), name="test", scopes=["train"])
     client.defaults["HTTP_AUTHORIZATION"] = f"Bearer {token}"
     return client
 

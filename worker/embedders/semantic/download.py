@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,12 +17,11 @@ from huggingface_hub.errors import (
 )
 
 from worker.embedders.base import EmbedderError
+from worker.embedders.semantic.copying import copy_model, sizes_check, wanted
 
-WANTED = (".safetensors", ".json", ".txt", ".model")  # never pickles, never code
 
-
-def _wanted(name: str) -> bool:
-    return name.endswith(WANTED) and "/" not in name and not name.startswith(("flax_", "tf_", "rust_", "."))
+class HubUnreachable(EmbedderError):
+    """What was downloaded is kept: trying again continues there."""
 
 
 def fetch_model(source: str, folder: Path, *, on_progress: Callable[[float], None] = lambda fraction: None) -> str:
@@ -33,33 +31,19 @@ def fetch_model(source: str, folder: Path, *, on_progress: Callable[[float], Non
     """
     local = Path(source).expanduser()
     if local.is_dir():
-        return _copy_folder(local, folder, on_progress)
+        copy_model(local, folder, on_progress)
+        return ""
     if source.startswith((".", "/", "~")):
         raise EmbedderError(f"There is no folder {source}.")
     return _download(source, folder, on_progress)
 
 
-def _copy_folder(local: Path, folder: Path, on_progress: Callable[[float], None]) -> str:
-    files = [f for f in sorted(local.iterdir()) if f.is_file() and _wanted(f.name)]
-    if not any(f.suffix == ".safetensors" for f in files):
-        raise EmbedderError(f"{local} has no .safetensors weights; pickled weights are not loaded.")
-    folder.mkdir(parents=True, exist_ok=True)
-    for i, file in enumerate(files):
-        target = folder / file.name
-        if not target.exists() or target.stat().st_size != file.stat().st_size:
-            part = target.with_suffix(target.suffix + ".part")
-            shutil.copyfile(file, part)
-            part.replace(target)
-        on_progress((i + 1) / len(files))
-    return ""
-
-
 def _download(source: str, folder: Path, on_progress: Callable[[float], None]) -> str:
     try:
         info = HfApi().model_info(source, files_metadata=True)
-        files = [f for f in info.siblings or [] if _wanted(f.rfilename)]
-        if not any(f.rfilename.endswith(".safetensors") for f in files):
-            raise EmbedderError(f"{source} offers no .safetensors weights; pickled weights are not loaded.")
+        files = [f for f in info.siblings or [] if wanted(f.rfilename)]
+        folder.mkdir(parents=True, exist_ok=True)
+        sizes_check(source, {f.rfilename: f.size or 0 for f in files}, folder)
         total = sum(f.size or 0 for f in files) or 1
         done = 0
         for file in sorted(files, key=lambda f: f.size or 0):
@@ -73,7 +57,7 @@ def _download(source: str, folder: Path, on_progress: Callable[[float], None]) -
             "google/siglip2-base-patch16-224; for a gated model log in with `hf auth login` first."
         ) from error
     except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, httpx2.HTTPError, OSError) as error:
-        raise EmbedderError(
+        raise HubUnreachable(
             f"The model hub cannot be reached from this machine ({type(error).__name__}). Try again later: what was "
             "downloaded is kept. Or download the model elsewhere and give its folder to `manage.py model install`."
         ) from error

@@ -8,7 +8,6 @@ Needs no running server, and a database only for the NAME of an installed versio
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from apps.core.plain import escaped, json_text
 from worker.management import evaluating_copies
 
 if TYPE_CHECKING:  # these load torch, which `manage.py help` does not need
@@ -92,12 +92,12 @@ class Command(BaseCommand):
     def _refusal(self, options: dict[str, Any], code: str, message: str, problems: Sequence[Problem]) -> CommandError:
         if options["json"]:
             told = {"error": {"code": code, "message": message}, "problems": _plain(problems)}
-            self.stdout.write(json.dumps(told, indent=2, ensure_ascii=False))
+            self.stdout.write(json_text(told, indent=2))
         return CommandError(message)
 
     def _list(self, problems: Sequence[Problem]) -> None:
         for problem in problems:
-            self.stderr.write(self.style.WARNING(f"left out: {problem}"))
+            self.stderr.write(self.style.WARNING(f"left out: {escaped(str(problem))}"))
 
     def _measure(self, items: list[Item], embedder: Embedder) -> ManifestScores:
         from worker.training.measuring import measure
@@ -109,7 +109,7 @@ class Command(BaseCommand):
             if sys.stderr.isatty() and time.monotonic() - drawn > DRAW_SECONDS:
                 drawn = time.monotonic()
                 share = 100 * (number + fraction) / len(items)
-                self.stderr.write(f"\r{share:3.0f} %  {items[number].id[:60]}\033[K", ending="")
+                self.stderr.write(f"\r{share:3.0f} %  {escaped(items[number].id[:60])}\033[K", ending="")
                 self.stderr.flush()
 
         try:
@@ -133,7 +133,7 @@ class Command(BaseCommand):
         found["model"] = {"name": spec.name, "revision": spec.revision, "weights_sha256": spec.weights_sha256}
         found["evaluated_sha256"] = manifest_sha256(measured.items)
         found["problems"] = _plain(problems)
-        self.stdout.write(json.dumps(found, indent=2, ensure_ascii=False))
+        self.stdout.write(json_text(found, indent=2))
 
 
 def _plain(problems: Sequence[Problem]) -> list[dict[str, Any]]:

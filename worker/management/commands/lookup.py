@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from argparse import ArgumentParser
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from apps.core.management.prepared import PreparedCommand
+from apps.core.plain import escaped, json_text
 from apps.duplicates.lookups.answers import answer_matches
 from apps.duplicates.lookups.notes import INSTEAD, note_message
 from apps.duplicates.wording import overall_words, span_words
@@ -68,18 +68,18 @@ class Command(PreparedCommand):
 
 def as_json(matches: list[dict[str, Any]], note: str) -> str:
     told = {"code": note, "message": note_message(note)} if note else None
-    return json.dumps({"matches": matches, "note": told}, indent=2, ensure_ascii=False)
+    return json_text({"matches": matches, "note": told}, indent=2)
 
 
 def as_table(name: str, matches: list[dict[str, Any]], note: str) -> str:
     """For people: why the answer is weak if it is, then one block a match, spans as timecodes."""
     verdict = INSTEAD[note] if not matches and note in INSTEAD else overall_words([m["relation"] for m in matches])
-    lines = [f"{name}: {verdict}"]
+    lines = [f"{escaped(name)}: {verdict}"]
     if note_message(note):
         lines.append(note_message(note))
     for number, match in enumerate(matches, start=1):
-        lines += ["", f"{number}. {match['video']['title']}   score {match['score']:.2f}"]
-        lines += [f"   {match['verdict']}", f"   {match['video']['path']}"]
+        lines += ["", f"{number}. {escaped(match['video']['title'])}   score {match['score']:.2f}"]
+        lines += [f"   {match['verdict']}", f"   {escaped(match['video']['path'])}"]
         for segment in match["segments"]:
             query, reference = span_words(*segment["query"]), span_words(*segment["reference"])
             lines.append(f"   {query} here = {reference} there" + (" (backwards)" if segment["reversed"] else ""))

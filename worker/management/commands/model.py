@@ -12,6 +12,7 @@ from django.db import transaction
 
 from apps.core.management.prepared import PreparedCommand
 from apps.core.models import Job
+from apps.core.plain import escaped
 from apps.embeddings.job_kinds import MODEL_INSTALL
 from apps.embeddings.models import ModelVersion
 
@@ -36,8 +37,9 @@ class Command(PreparedCommand):
         for version in ModelVersion.objects.order_by("role", "created_at"):
             mark = "*" if version.state == ModelVersion.State.SERVING else " "
             self.stdout.write(
-                f"{mark} {str(version.id)[:8]}  {version.role:9} {version.get_state_display():20} {version.name} "
-                f"({version.dim}-d, {version.image_side} px) {version.failure}".rstrip()
+                f"{mark} {str(version.id)[:8]}  {version.role:9} {version.get_state_display():20} "
+                f"{escaped(version.name)} "
+                f"({version.dim}-d, {version.image_side} px) {escaped(version.failure)}".rstrip()
             )
 
     def _install(self, options: dict[str, Any]) -> None:
@@ -57,7 +59,7 @@ class Command(PreparedCommand):
                 version.save(update_fields=["state", "failure", "updated_at"])
         self._work_on(version)
         self.stdout.write(
-            self.style.SUCCESS(f"\n{source} is active now. The previous version is kept; see `model list`.")
+            self.style.SUCCESS(f"\n{escaped(source)} is active now. The previous version is kept; see `model list`.")
         )
 
     def _work_on(self, version: ModelVersion) -> None:
@@ -66,7 +68,7 @@ class Command(PreparedCommand):
         self._follow(job)
         job.refresh_from_db()
         if job.state == Job.State.FAILED:
-            raise CommandError(job.error)
+            raise CommandError(escaped(job.error))
 
     def _follow(self, job: Job) -> None:
         from worker.tasks.models import model_install

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
 from apps.core.exceptions import VSearchError
 from apps.core.management.prepared import PreparedCommand
+from apps.core.plain import escaped, json_text
 from apps.core.timespan import timecode
 from apps.search.answers import SearchAnswer, answer_as_dict
 from apps.search.searching import DEFAULT_LIMIT, search_moments
@@ -32,7 +32,7 @@ class Command(PreparedCommand):
         except VSearchError as error:
             raise CommandError(error.message) from error
         if options["json"]:
-            self.stdout.write(json.dumps(answer_as_dict(answer), indent=2, ensure_ascii=False))
+            self.stdout.write(json_text(answer_as_dict(answer), indent=2))
             return
         for warning in answer.warnings:
             self.stderr.write(self.style.WARNING(warning))
@@ -43,12 +43,12 @@ class Command(PreparedCommand):
             self.stdout.write("Nothing found.")
         for result in answer.results:
             lost = " (file missing)" if result.video.missing_since else ""
-            self.stdout.write(self.style.MIGRATE_HEADING(f"{result.rank}. {result.video.title}{lost}"))
+            self.stdout.write(self.style.MIGRATE_HEADING(f"{result.rank}. {escaped(result.video.title)}{lost}"))
             for moment in result.moments:
                 span = f"{timecode(moment.start)}-{timecode(moment.end)}"
                 bar = "#" * round(10 * moment.relative)
                 found = ", ".join(moment.matched) + (" (weak)" if moment.weak else "")
                 self.stdout.write(f"   {span:<16} {bar:<10} {found}")
-            self.stdout.write(f"   {result.video.path}")
+            self.stdout.write(f"   {escaped(result.video.path)}")
         if answer.next_cursor:
             self.stdout.write(f"More: --cursor {answer.next_cursor}")

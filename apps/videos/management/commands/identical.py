@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from django.core.management.base import CommandParser
 
 from apps.core.management.prepared import PreparedCommand
+from apps.core.plain import escaped, json_text
 from apps.videos.identical import FilePlace, identical_all, identical_rows
 from apps.videos.presence import LOST
 from apps.videos.storage import readable
@@ -26,13 +26,13 @@ class Command(PreparedCommand):
             spare += identical.spare_bytes
             if options["json"]:
                 for row in identical_rows(identical):
-                    self.stdout.write(json.dumps(row, ensure_ascii=False))
+                    self.stdout.write(json_text(row))
                 continue
             freed = f"; {readable(identical.spare_bytes)} could be freed" if identical.spare_files else ""
             size = readable(identical.video.size_bytes)
-            self.stdout.write(self.style.MIGRATE_HEADING(f"{identical.video.title} ({size}{freed})"))
+            self.stdout.write(self.style.MIGRATE_HEADING(f"{escaped(identical.video.title)} ({size}{freed})"))
             for file in identical.files:
-                self.stdout.write(f"  {_words(file):>16}  {file.path}")
+                self.stdout.write(f"  {_words(file):>16}  {escaped(file.path)}")
         if not options["json"]:
             self.stdout.write(
                 f"{videos} videos have several files; {readable(spare)} could be freed. Nothing was deleted."

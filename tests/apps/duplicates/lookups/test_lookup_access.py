@@ -53,7 +53,7 @@ def test_the_answer_has_the_agreed_shape(client, ann):
     assert {k: best["video"][k] for k in ("id", "title", "path")} == {
         "id": str(video.id),
         "title": "holiday",
-        "path": video.path,
+        "path": video.original_name,
     }
     assert (best["score"], best["relation"]) == (0.9, "contained_in")
     assert {k: best["segments"][0][k] for k in ("query", "reference", "score")} == {
