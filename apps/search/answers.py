@@ -62,6 +62,12 @@ class SearchAnswer:
     took_ms: int = 0
     # Filter name -> videos that it removed; filled when a search with filters found nothing.
     removed_by: dict[str, int] = field(default_factory=dict)
+    suggestions: tuple[str, ...] = ()  # queries to search for instead, best first
+
+    @property
+    def all_weak(self) -> bool:
+        """Nothing on this page answers the query well."""
+        return all(result.weak for result in self.results)
 
 
 def answer_as_dict(answer: SearchAnswer) -> dict[str, Any]:
@@ -75,6 +81,7 @@ def answer_as_dict(answer: SearchAnswer) -> dict[str, Any]:
             "pending": answer.index.pending,
         },
         "warnings": list(answer.warnings),
+        "suggestions": list(answer.suggestions),
         "took_ms": answer.took_ms,
     }
 

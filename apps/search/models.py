@@ -47,3 +47,24 @@ class Feedback(BaseModel):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()}: {self.query[:60]}"
+
+
+class VocabularyWord(models.Model):
+    """A word that texts of the library have, folded; see apps.search.vocabulary."""
+
+    word = models.CharField(max_length=40, unique=True)
+
+    def __str__(self) -> str:
+        return self.word
+
+
+class Vocabulary(models.Model):
+    """How far the texts were read for their words. One row."""
+
+    ONLY = 1
+
+    read_until = models.BigIntegerField(default=0)  # id of a text segment
+    cleaned_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"read until {self.read_until}"

@@ -1,7 +1,7 @@
 """What somebody typed, taken apart. Pure.
 
-``-word`` excludes videos whose title, file name, description or subtitles hold the word; ``"quoted text"`` must occur in them
-and is never looked for in pictures; everything else describes what to see.
+``-word`` excludes videos whose title, file name, description or subtitles hold the word; ``"quoted text"`` must occur
+in them and is never looked for in pictures; everything else describes what to see.
 """
 
 from __future__ import annotations

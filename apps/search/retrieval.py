@@ -77,6 +77,12 @@ class Ranking:
                 self.videos.setdefault(video_id, moments)
 
 
+def found_in_words(question: Question) -> bool:
+    """Whether any video that may answer the question has its words."""
+    only, exclude = _scope(question)
+    return bool(text_hits(text=question.text, phrases=question.phrases, video_ids=only, exclude=exclude, limit=1))
+
+
 def moments_in(video: Video, parsed: ParsedQuery) -> list[Moment]:
     """The best five moments of one video, best first, none overlapping another; empty for an empty query.
 

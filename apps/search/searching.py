@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import wraps
 from typing import ParamSpec
@@ -16,11 +16,14 @@ from apps.core.exceptions import Conflict, InvalidInput, NotFound, Unavailable
 from apps.embeddings.models import ModelVersion
 from apps.embeddings.selectors import model_version_serving
 from apps.embeddings.vector_index import PgVectorIndex
-from apps.search.answers import SearchAnswer, index_state
+from apps.search.answers import Result, SearchAnswer, index_state
 from apps.search.filters import LABELS, NO_FILTERS, SearchFilters, removed_by_filters
+from apps.search.moments import VISUAL
 from apps.search.pages import first_page, next_page
 from apps.search.query import ParsedQuery, parse_query
 from apps.search.question import Question, question_of
+from apps.search.retrieval import found_in_words
+from apps.search.suggestions import did_you_mean
 from apps.videos.models import Video
 
 MAX_LIMIT = 100
@@ -84,7 +87,20 @@ def search_moments(
     if removed:
         name, count = next(iter(removed.items()))
         warnings.append(f"Nothing passes the filters. The filter that removes most is {LABELS[name]}: {count} videos.")
-    return SearchAnswer(results, index, following, tuple(warnings), removed_by=removed)
+    suggestions = _suggestions(text, question, results, version if trouble is None else None)
+    return SearchAnswer(
+        results, index, following, tuple(warnings), removed_by=removed, suggestions=tuple(filter(None, suggestions))
+    )
+
+
+def _suggestions(
+    text: str, question: Question, results: Sequence[Result], version: ModelVersion | None
+) -> tuple[str, ...]:
+    """Another spelling, when no video has the words of the query."""
+    in_words = any(way != VISUAL for result in results for way in result.matched)
+    if in_words or found_in_words(question):
+        return ()
+    return (did_you_mean(text, version, question.filters),)
 
 
 @_timed

@@ -45,6 +45,7 @@ def home(request: HttpRequest) -> HttpResponse:
 
     - answer: SearchAnswer, or None when it failed; problem: why; asked: something was looked for
     - newest: videos to show while nothing is asked
+    - suggestions: (text, address) of queries to try instead
     - strong, weak: the results above and below the line; more_url: the next page, or ""
     """
     text = request.GET.get("q", "")
@@ -122,6 +123,7 @@ def _results(request: HttpRequest, answer: SearchAnswer | None, problem: str) ->
         more_url = _address(request.path, query)
     return {
         "answer": answer,
+        "suggestions": _suggested(request, answer.suggestions if answer else ()),
         "problem": problem,
         "strong": strong,
         "weak": weak,
@@ -131,6 +133,16 @@ def _results(request: HttpRequest, answer: SearchAnswer | None, problem: str) ->
         "carried": request.GET.get("q", "")[:QUERY_CARRIED],
         "continued": "cursor" in request.GET,
     }
+
+
+def _suggested(request: HttpRequest, suggestions: tuple[str, ...]) -> list[tuple[str, str]]:
+    """(text, address of the same search with it)."""
+    found = []
+    for text in suggestions:
+        query = _without(request.GET, "cursor", "below")
+        query["q"] = text
+        found.append((text, _address(request.path, query)))
+    return found
 
 
 def _parted(results: tuple[Result, ...]) -> tuple[tuple[Result, ...], tuple[Result, ...]]:

@@ -7,6 +7,7 @@ from apps.core.limits import limits_purge
 from apps.duplicates.lookups.files import lookups_expire
 from apps.embeddings.folders import install_folders_purge
 from apps.search.snapshots import snapshots_purge
+from apps.search.vocabulary import vocabulary_keep
 from apps.videos.presence import missing_check
 from apps.videos.subtitle_files import subtitles_look
 from apps.videos.uploads import uploads_expire
@@ -16,7 +17,7 @@ from vsearch.celery import app
 @app.task(name="worker.expire")
 def expire() -> None:
     """Every hour: query files past their day, uploads that nobody finished, answers that nobody pages through; look
-    for files that were missing, and for subtitle files that changed."""
+    for files that were missing, and for subtitle files that changed; read the words of new texts for suggestions."""
     lookups_expire()
     uploads_expire()
     snapshots_purge()
@@ -25,3 +26,4 @@ def expire() -> None:
     install_folders_purge()
     missing_check()
     subtitles_look()
+    vocabulary_keep()

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from apps.search import retrieval
+from apps.search.vocabulary import words_forget
 from tests.apps.embeddings.library import make_version
 from tests.apps.embeddings.towers import forget_towers, write_tower
 
@@ -11,6 +12,7 @@ from tests.apps.embeddings.towers import forget_towers, write_tower
 def no_memory_of_other_tests():
     forget_towers()
     retrieval._samples.clear()
+    words_forget()
     yield
     forget_towers()
 

@@ -41,6 +41,8 @@ class Command(PreparedCommand):
     def _print(self, answer: SearchAnswer) -> None:
         if not answer.results:
             self.stdout.write("Nothing found.")
+        for suggestion in answer.suggestions:
+            self.stdout.write(f"Did you mean: {suggestion}")
         for result in answer.results:
             lost = " (file missing)" if result.video.missing_since else ""
             self.stdout.write(self.style.MIGRATE_HEADING(f"{result.rank}. {escaped(result.video.title)}{lost}"))
