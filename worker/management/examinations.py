@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -44,6 +44,7 @@ def examine() -> Iterator[Finding]:
         yield from _broker()
     yield from _ffmpeg()
     yield from _pyav()
+    yield from _sandbox()
     if reachable:
         yield from _models()
     yield from _disk()
@@ -106,6 +107,60 @@ def _pyav() -> Iterator[Finding]:
         yield Finding("problem", "PyAV", f"cannot be loaded: {error}", "make install")
         return
     yield Finding("ok", "PyAV", f"{av.__version__}, libavcodec {'.'.join(map(str, av.library_versions['libavcodec']))}")
+
+
+_LAYERS = {
+    "landlock": ("Landlock", "a decoder opens only its one file",
+                 "use Linux 5.13 or newer, started with landlock among its lsm="),
+    "seccomp": ("seccomp", "a decoder can neither start processes nor use the network or rare calls of the kernel",
+                "use a kernel with CONFIG_SECCOMP_FILTER on x86_64 or aarch64"),
+    "user": ("own user", "a decoder cannot touch processes of the server",
+             "as root: allow changing users (SETUID, SETGID, KILL); else: allow user namespaces"),
+    "network": ("own network", "a decoder sees an empty network",
+                "allow user namespaces (kernel.unprivileged_userns_clone=1)"),
+}  # fmt: skip
+
+
+def _sandbox() -> Iterator[Finding]:
+    """What a decoder that was taken over could do. A layer that is missing is a warning: the others hold."""
+    from worker.media.sandbox import examination
+    from worker.media.sandbox.runner import without_layers
+
+    place = settings.DATA_DIR if settings.DATA_DIR.exists() else settings.DATA_DIR.parent
+    try:
+        together = examination.attempt(place)
+        alone = examination.holding(place)
+    except OSError as error:
+        remedy = "leave a layer out, VSEARCH_SANDBOX_WITHOUT=landlock for example, until this line is gone"
+        yield Finding("problem", "sandbox", f"nothing runs in it: {error}", remedy)
+        return
+    left_out = without_layers()
+    for layer, (name, meaning, remedy) in _LAYERS.items():
+        if layer in left_out:
+            yield Finding("warning", "sandbox", f"{name} is left out by VSEARCH_SANDBOX_WITHOUT", "unset it")
+        elif alone[layer]:
+            yield Finding("ok", "sandbox", f"{name} holds: {meaning}")
+        else:
+            yield Finding("warning", "sandbox", f"{name} does not hold on this machine", remedy)
+    if together.succeeded:
+        could = ", ".join(sorted(together.succeeded))
+        yield Finding("warning", "sandbox", f"a decoder that was taken over could: {could}", "add the layers above")
+    yield from _in_the_sandbox(examination.runs)
+
+
+def _in_the_sandbox(runs: Callable[[Sequence[str]], str]) -> Iterator[Finding]:
+    from worker.media.decode.client import decoder_command
+    from worker.media.errors import MediaError
+    from worker.media.sandbox.ffmpeg_command import ffmpeg_binary
+
+    try:
+        programs = {"ffmpeg": [ffmpeg_binary(), "-version"], "PyAV": decoder_command("check")}
+    except MediaError:
+        return  # which the line "ffmpeg" reports
+    for name, command in programs.items():
+        if reason := runs(command):
+            remedy = "leave a layer out, VSEARCH_SANDBOX_WITHOUT=landlock for example, until this line is gone"
+            yield Finding("problem", "sandbox", f"{name} does not run in it: {reason}", remedy)
 
 
 def _models() -> Iterator[Finding]:

@@ -1,7 +1,7 @@
-"""The child that decodes ONE untrusted video: ``python -m worker.media.decode.child MODE PATH LIMITS_JSON``.
+"""The child that decodes ONE untrusted video: ``main([..., MODE, PATH, LIMITS_JSON])``, started by ``client``.
 
-MODE ``probe`` decodes until the first frame; ``stream`` decodes everything once. Results go to standard output
-as ``wire`` messages: facts, then frame and shot in time order, then end; or error instead of any of them.
+MODE ``probe`` decodes until the first frame; ``stream`` decodes everything once; ``check`` only loads. Results go to
+standard output as ``wire`` messages: facts, then frame and shot in time order, then end; or error instead of any.
 Memory does not depend on the length of the video: a handful of decoded frames and one running shot.
 """
 
@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import os
-import sys
 import time
 from collections.abc import Iterable, Iterator
 from typing import IO, Any
@@ -51,6 +50,7 @@ from worker.media.decode.shots import CutDetector, Judged
 from worker.media.decode.upright import UprightScaler
 from worker.media.decode.wire import write_message
 from worker.media.errors import MediaError
+from worker.media.sandbox.launcher import STATUS_FD
 from worker.media.sandbox.limits import Limits
 from worker.media.sandbox.structure import is_cut_off
 from worker.types import ProbeFacts
@@ -246,11 +246,16 @@ def stream(path: str, limits: Limits, out: IO[bytes]) -> None:
 
 def peak_memory() -> int:
     """Bytes of this process at its largest; getrusage would count the parent that it was forked from."""
-    with open("/proc/self/status", encoding="ascii") as status:
-        return next((int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM")), 0)
+    try:
+        with open(STATUS_FD, encoding="ascii") as status:
+            return next((int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM")), 0)
+    except OSError:  # no /proc here
+        return 0
 
 
 def main(argv: list[str]) -> int:
+    if argv[1] == "check":  # all modules and libraries were found
+        return 0
     mode, path, limits = argv[1], argv[2], Limits.from_json(argv[3])
     out = os.fdopen(os.dup(1), "wb", buffering=1024 * 1024)
     av.logging.restore_default_callback()  # FFmpeg's own words go to stderr, for the log of the parent
@@ -266,7 +271,3 @@ def main(argv: list[str]) -> int:
         return 1  # nobody listens any more
     out.close()
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv))

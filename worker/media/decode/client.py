@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import sys
+from pathlib import Path
 from typing import Any
 
 from worker.media.errors import MESSAGES, MediaError
@@ -14,6 +15,13 @@ from worker.media.sandbox.runner import Sandboxed
 from worker.media.sandbox.signatures import check_signature
 from worker.types import ProbeFacts
 
+_WORKER = Path(__file__).resolve().parents[2]
+# Imports of "worker" from its own folder: the one above, which may hold the library, stays closed to the child.
+_DECODE = (
+    "import sys, types; sys.modules['worker'] = types.ModuleType('worker'); "
+    "sys.modules['worker'].__path__ = [sys.argv[1]]; "
+    "from worker.media.decode.child import main; sys.exit(main(sys.argv[1:]))"
+)
 _SIZE_REFUSED = re.compile(r"Picture size \d+x\d+ (is invalid|exceeds)")
 _MEMORY_SIGNS = ("MemoryError", "Cannot allocate memory", "failed to map segment", "can't start new thread")
 
@@ -22,8 +30,12 @@ def start_decoder(mode: str, path: str | os.PathLike[str], limits: Limits) -> Sa
     """Starts the child on a file that looks like a video. Raises MediaError for one that does not."""
     check_signature(path, limits)
     absolute = os.path.abspath(os.fspath(path))
-    args = [sys.executable, "-s", "-m", "worker.media.decode.child", mode, absolute, limits.to_json()]
-    return Sandboxed(args, limits=limits)
+    return Sandboxed(decoder_command(mode, absolute, limits.to_json()), limits=limits, reads=[absolute])
+
+
+def decoder_command(*arguments: str) -> list[str]:
+    """``arguments`` are those of ``child.main``."""
+    return [sys.executable, "-s", "-P", "-c", _DECODE, str(_WORKER), *arguments]
 
 
 def facts_from(fields: dict[str, Any]) -> ProbeFacts:

@@ -70,7 +70,7 @@ def _write(src: str | os.PathLike[str], dst: str, facts: ProbeFacts, limits: Lim
     def run(codecs: dict[str, str]) -> Completed:
         output = ffmpeg.output(source[str(facts.picture_stream)], source["a:0?"], file_url(dst), **_MP4, **codecs)
         command = ffmpeg_command(output, "-loglevel", "error", "-progress", "pipe:1", "-y")
-        return run_sandboxed(command, limits=limits, stdout_bytes=0, cancelled=cancelled,
+        return run_sandboxed(command, limits=limits, reads=[src], writes=[dst], stdout_bytes=0, cancelled=cancelled,
                              on_line=_progress_reader(facts.duration_seconds, progress))  # fmt: skip
 
     result = None

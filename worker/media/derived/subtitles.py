@@ -41,7 +41,7 @@ def extract_subtitles(
     def run(index: int, **output: object) -> Completed:
         track = untrusted_input(path, limits, sub_charenc_mode="ignore")[str(index)]
         command = ffmpeg_command(track.output("pipe:1", **output), "-loglevel", "info", "-nostats", "-copyts")
-        return run_sandboxed(command, limits=limits, stdout_bytes=MAX_BYTES, cancelled=cancelled)
+        return run_sandboxed(command, limits=limits, reads=[path], stdout_bytes=MAX_BYTES, cancelled=cancelled)
 
     header = run(facts.picture_stream, f="null", c="copy", t=0).stderr_tail
     tracks = {int(index): (language, codec) for index, language, codec in _TRACK.findall(header)}

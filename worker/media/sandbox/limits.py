@@ -19,6 +19,7 @@ class Limits:
     memory_bytes: int = 4 * GIB  # address space, so that a wild allocation fails instead of the machine
     output_bytes: int = 64 * GIB  # the largest file that it may write
     open_files: int = 64
+    processes: int = 512  # and threads; where it has a user of its own
     threads: int = 0  # 0: as many as the machine has cores
 
     # The video.

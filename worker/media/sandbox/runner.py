@@ -1,4 +1,4 @@
-"""THE way to run a program on an untrusted file: limits, no network, and nothing left behind.
+"""THE way to run a program on an untrusted file: limits, no network, no other file, and nothing left behind.
 
 ``run_sandboxed`` waits for a program and returns what it wrote; ``Sandboxed`` is the same for programs whose
 output is read while they run. Both put the program into a session of its own and kill its whole process group
@@ -10,6 +10,7 @@ Start them in a thread that outlives the program: the kernel's death signal foll
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -17,19 +18,22 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
 from worker.media.errors import MediaError
 from worker.media.sandbox.limits import Limits
+from worker.media.sandbox.places import places_of
 
 STDERR_TAIL_BYTES = 16 * 1024
 STDOUT_BYTES = 32 * 1024 * 1024
 POLL_SECONDS = 0.1
-_LAUNCHER = Path(__file__).with_name("launcher.py")
+LAYERS = ("landlock", "seccomp", "user", "network")
 _PROJECT = Path(__file__).resolve().parents[3]
+_LAUNCH = "import sys; sys.path.append(sys.argv[1]); from worker.media.sandbox.launcher import main; main(sys.argv[1:])"
+Paths = Sequence[str | os.PathLike[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,26 +51,43 @@ def minimal_environment() -> dict[str, str]:
         "PATH": "/usr/bin:/bin",
         "LANG": "C.UTF-8",
         "HOME": "/nonexistent",
-        "PYTHONPATH": str(_PROJECT),
         "OPENBLAS_NUM_THREADS": "1",
         "MALLOC_ARENA_MAX": "4",
     }
 
 
+def without_layers() -> list[str]:
+    """The layers that VSEARCH_SANDBOX_WITHOUT names: for machines on which one of them is in the way."""
+    named = os.environ.get("VSEARCH_SANDBOX_WITHOUT", "").replace(",", " ").split()
+    return [layer for layer in LAYERS if layer in named]
+
+
 class Sandboxed:
     """A running program. Use as a context manager: leaving it kills whatever still runs.
 
+    reads: files that it may read; writes: files that exist and that it may also write. Where Landlock holds it can
+    open no others but its own and the system's libraries. without: layers to leave out, by default what is set.
     ``stdout`` is a binary pipe for the caller to read; the end of stderr is collected in the background.
     """
 
-    def __init__(self, args: Sequence[str], *, limits: Limits, stdin: int | IO[bytes] | None = None,
-                 stdout: int | IO[bytes] = subprocess.PIPE) -> None:  # fmt: skip
+    def __init__(self, args: Sequence[str], *, limits: Limits, reads: Paths = (), writes: Paths = (),
+                 stdin: int | IO[bytes] | None = None,
+                 without: Sequence[str] | None = None) -> None:  # fmt: skip
         self.deadline = time.monotonic() + limits.wall_seconds
-        command = [sys.executable, "-I", "-S", str(_LAUNCHER), limits.to_json(), str(os.getpid()), *args]
+        self._writes = [os.path.abspath(path) for path in writes]
+        order = {
+            "limits": asdict(limits),
+            "places": places_of(args[0]),
+            "reads": [os.path.abspath(path) for path in reads],
+            "writes": self._writes,
+            "without": without_layers() if without is None else list(without),
+        }
+        launch = [sys.executable, "-I", "-S", "-c", _LAUNCH, str(_PROJECT)]
+        command = [*launch, json.dumps(order), str(os.getpid()), *args]
         self.process: subprocess.Popen[bytes] = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL if stdin is None else stdin,
-            stdout=stdout,
+            stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=minimal_environment(),
             cwd="/",
@@ -103,6 +124,7 @@ class Sandboxed:
             with contextlib.suppress(ProcessLookupError):  # it ended between the two lines
                 os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+        self._take_back()
 
     def wait(self) -> int:
         """Waits for the end of the program, at most until the deadline; then kills it. Returns its status."""
@@ -112,7 +134,15 @@ class Sandboxed:
             self.kill()
             raise MediaError("timed_out") from None
         self._stderr_thread.join(1.0)
+        self._take_back()
         return status
+
+    def _take_back(self) -> None:
+        """What a user of its own wrote belongs to us again."""
+        if os.geteuid() == 0:
+            for path in self._writes:
+                with contextlib.suppress(OSError):
+                    os.chown(path, 0, os.getegid())
 
     def __enter__(self) -> Self:
         return self
@@ -139,6 +169,8 @@ def run_sandboxed(
     args: Sequence[str],
     *,
     limits: Limits,
+    reads: Paths = (),
+    writes: Paths = (),
     stdin: int | IO[bytes] | None = None,
     stdout_bytes: int = STDOUT_BYTES,
     on_line: Callable[[str], None] | None = None,
@@ -157,7 +189,7 @@ def run_sandboxed(
                 on_line(chunk.decode("utf-8", "replace").rstrip("\r\n"))
             kept.extend(chunk[: max(0, stdout_bytes - len(kept))])
 
-    with Sandboxed(args, limits=limits, stdin=stdin) as program:
+    with Sandboxed(args, limits=limits, reads=reads, writes=writes, stdin=stdin) as program:
         reader = threading.Thread(target=collect, args=(program.stdout,), name="stdout", daemon=True)
         reader.start()
         while True:

@@ -107,4 +107,4 @@ def test_what_ffmpeg_says_on_a_full_device_is_understood(tmp_path: Path) -> None
     command = [ffmpeg_binary(), "-nostdin", "-loglevel", "error", "-i", str(source), "-c", "copy", "-f", "mpegts",
                "-y", "file:/dev/full"]  # fmt: skip
     with pytest.raises(MediaError, match="no_space"):
-        proxy.raise_for_disk(run_sandboxed(command, limits=Limits()))
+        proxy.raise_for_disk(run_sandboxed(command, limits=Limits(), reads=[source], writes=["/dev/full"]))
