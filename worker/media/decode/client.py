@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import compileall
+import functools
 import os
 import re
 import signal
@@ -29,8 +31,16 @@ _MEMORY_SIGNS = ("MemoryError", "Cannot allocate memory", "failed to map segment
 def start_decoder(mode: str, path: str | os.PathLike[str], limits: Limits) -> Sandboxed:
     """Starts the child on a file that looks like a video. Raises MediaError for one that does not."""
     check_signature(path, limits)
+    _compile()
     absolute = os.path.abspath(os.fspath(path))
     return Sandboxed(decoder_command(mode, absolute, limits.to_json()), limits=limits, reads=[absolute])
+
+
+@functools.cache
+def _compile() -> None:
+    """Once in a process: the child cannot write what it compiled, and would compile it again at each start."""
+    compileall.compile_dir(_WORKER / "media", quiet=2)
+    compileall.compile_file(_WORKER / "types.py", quiet=2)
 
 
 def decoder_command(*arguments: str) -> list[str]:
