@@ -11,6 +11,7 @@ from django.db import transaction
 from apps.core.exceptions import InvalidInput
 from apps.core.jobs import jobs_drop
 from apps.core.plain import lines, one_line
+from apps.videos.languages import language_detected
 from apps.videos.models import Tag, TextSegment, Video
 from apps.videos.selectors import video_get
 from apps.videos.storage import folder_remove
@@ -93,6 +94,7 @@ def text_segments_write(video: Video) -> None:
             start=0.0,
             end=video.duration_seconds or 0.0,
             text=text,
+            language=language_detected(text),
         )
         for source, text in whole.items()
         if text

@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import groupby
+from functools import cache
 from pathlib import Path
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Q, QuerySet
 
 from apps.core.jobs import enqueue
 from apps.core.models import Job
 from apps.videos.job_kinds import SUBTITLES
-from apps.videos.models import SubtitleFile, TextSegment, Video
+from apps.videos.models import ImportedFile, SubtitleFile, TextSegment, Video
 from apps.videos.paths import path_from, path_text
 from apps.videos.subtitle_names import (
     SUBTITLE_FOLDERS,
@@ -73,10 +74,38 @@ class Look:
 
 
 def beside(video: Video) -> list[Beside] | None:
-    """By path; None when the folder cannot be reached or does not hold the video. An upload has none."""
-    if video.source != Video.Source.IMPORT or not video.path:
-        return []
-    return in_folder(video.file.parent).get(video.file.name)
+    """Those beside the video come first, then those beside copies of the same content that an import knows; by path.
+    None when the folder of one cannot be reached, or that of the video does not hold it. An upload has no side."""
+    return _beside_places(
+        _own_place(video), _copies(Video.objects.filter(id=video.id)).get(video.sha256, []), in_folder
+    )
+
+
+def _own_place(video: Video) -> str:
+    return video.path if video.source == Video.Source.IMPORT else ""
+
+
+def _copies(videos: QuerySet[Video]) -> dict[str, list[str]]:
+    """sha256 -> the paths where imports saw this content."""
+    rows = ImportedFile.objects.filter(sha256__in=videos.values("sha256"), missing_since=None).order_by("path")
+    found: dict[str, list[str]] = {}
+    for sha256, path in rows.values_list("sha256", "path"):
+        found.setdefault(sha256, []).append(path)
+    return found
+
+
+def _beside_places(
+    own: str, copies: Iterable[str], listed: Callable[[Path], dict[str, list[Beside]]]
+) -> list[Beside] | None:
+    found: dict[Path, Beside] = {}
+    for text in dict.fromkeys([own, *copies] if own else copies):
+        place = path_from(text)
+        listing = listed(place.parent)
+        if place.name not in listing and (not listing or text == own):
+            return None
+        for file in listing.get(place.name, []):
+            found.setdefault(file.path, file)
+    return list(found.values())[:FILES_A_VIDEO]
 
 
 def in_folder(folder: Path) -> dict[str, list[Beside]]:
@@ -149,31 +178,27 @@ def file_read(file: Beside) -> bytes:
 
 def subtitles_look(*, folder: Path | None = None) -> Look:
     """Compare what is beside the videos (below ``folder``) with what was read; queue the reading of what changed."""
-    videos = Video.objects.filter(source=Video.Source.IMPORT).exclude(path="")
+    videos = Video.objects.all()
     if folder is not None:
-        videos = videos.filter(path__startswith=path_text(folder).rstrip("/") + "/")
+        root = path_text(folder).rstrip("/") + "/"
+        contents = ImportedFile.objects.filter(path__startswith=root).values("sha256")
+        videos = videos.filter(Q(path__startswith=root) | Q(sha256__in=contents))
     rows = SubtitleFile.objects.filter(video__in=videos)
     known: dict[UUID, set[tuple[str, int, int]]] = {}
     for video_id, path, size, modified in rows.values_list("video_id", "path", "size_bytes", "modified_ns").iterator():
         known.setdefault(video_id, set()).add((path, size, modified))
+    listed, copies = cache(in_folder), _copies(videos)
     found: set[str] = set()
     changed = []
-    by_folder = sorted(videos.values_list("path", "id", "state", "title"), key=_folder_of)
-    for folder_text, of_folder in groupby(by_folder, key=_folder_of):
-        files = in_folder(path_from(folder_text))
-        for text, video_id, state, title in of_folder:
-            now = files.get(path_from(text).name)
-            if now is None:
-                continue
-            marks = {file.mark for file in now}
-            found |= {path for path, _, _ in marks}
-            if state == Video.State.READY and marks != known.get(video_id, set()) and _queue(video_id, title):
-                changed.append(text)
+    for video in videos.only("id", "path", "source", "sha256", "state", "title").iterator():
+        now = _beside_places(_own_place(video), copies.get(video.sha256, []), listed)
+        if now is None:
+            continue
+        marks = {file.mark for file in now}
+        found |= {path for path, _, _ in marks}
+        if video.state == Video.State.READY and marks != known.get(video.id, set()) and _queue(video.id, video.title):
+            changed.append(video.path or video.title)
     return Look(frozenset(found), changed)
-
-
-def _folder_of(row: tuple[str, UUID, str, str]) -> str:
-    return os.path.dirname(row[0])
 
 
 def _queue(video_id: UUID, title: str) -> bool:

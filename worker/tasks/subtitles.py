@@ -42,11 +42,16 @@ def subtitles(job: RunningJob) -> None:
 
 
 def read_files(files: Iterable[Beside], *, stopped: Callable[[], None]) -> list[ReadFile]:
-    """``stopped`` is called before each file and raises when the work should end. A bad file is said to be one."""
-    read = []
+    """``stopped`` is called before each file and raises when the work should end. A bad file is said to be one.
+
+    Of files that say the same, as those beside copies of a video do, the first has the cues.
+    """
+    read: list[ReadFile] = []
     for file in files:
         stopped()
-        read.append(_read(file))
+        one = _read(file)
+        is_copy = any(one.cues == other.cues and one.language == other.language for other in read)
+        read.append(ReadFile(file) if one.cues and is_copy else one)
     return read
 
 

@@ -163,3 +163,20 @@ def test_an_import_counts_subtitles_and_reads_changed_ones_again(tmp_path: Path)
     said = run(tmp_path)
     assert f"subtitles  {tmp_path}/film.mp4  (read again)" in said
     assert Job.objects.filter(kind="subtitles").count() == 1
+
+
+def test_subtitles_beside_a_copy_belong_to_the_video_as_well(tmp_path: Path) -> None:
+    """The same content twice is one video, whichever of its files has the subtitles."""
+    for name in ("a.mp4", "b.mp4", "more/c.mp4"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        put(tmp_path / name, b"one content")
+        put((tmp_path / name).with_suffix(".en.srt"), SRT)
+    assert ["subtitles", "3"] in [line.split() for line in run(tmp_path).splitlines()]
+    video = Video.objects.get()
+    assert [str(file.path.relative_to(tmp_path)) for file in beside(video) or []] == [
+        "a.en.srt", "b.en.srt", "more/c.en.srt",
+    ]  # fmt: skip
+    (tmp_path / "b.mp4").unlink()  # its folder is there: the copy is gone
+    assert len(beside(video) or []) == 2
+    (tmp_path / "more").rename(tmp_path / "away")
+    assert beside(video) is None
