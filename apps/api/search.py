@@ -34,7 +34,11 @@ FILTERS = [
 
 
 class SearchView(APIView):
-    """Text to moments. ``-word`` excludes, ``"quoted text"`` matches titles, descriptions and subtitles only."""
+    """Text to moments. ``-word`` excludes, ``"quoted text"`` matches titles, descriptions and subtitles only.
+
+    ``warnings`` are texts for people. ``hints``: {text, query} of other ways to ask, such as ``cake -candles`` for
+    "cake without candles".
+    """
 
     throttle_classes = (SearchLimit,)
 

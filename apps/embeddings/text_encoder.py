@@ -43,9 +43,11 @@ class _Tower:
     pad_id: int
     inputs: frozenset[str]
 
+    def prepared(self, text: str) -> str:
+        return (text.lower() if self.lowercase else text)[:MAX_CHARACTERS]
+
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        prepared = [(text.lower() if self.lowercase else text)[:MAX_CHARACTERS] for text in texts]
-        tokens = self.tokenizer.encode_batch(prepared)
+        tokens = self.tokenizer.encode_batch([self.prepared(text) for text in texts])
         ids = np.array([one.ids for one in tokens], dtype=np.int64)
         mask = np.array([one.attention_mask for one in tokens], dtype=np.int64)
         if ids.shape[1] < SHORTEST:
@@ -77,6 +79,21 @@ def encode_query(version: ModelVersion, texts: Sequence[str]) -> NDArray[np.floa
             f"The text encoder of {version.shown_name} does not work. Run `manage.py doctor` on the server."
         ) from error
     return np.concatenate(parts)
+
+
+def part_read(version: ModelVersion, text: str) -> str:
+    """The beginning of ``text`` that the text tower reads, up to the last whole word; all of it when it fits.
+
+    Unavailable when the text tower cannot be used."""
+    tower = _tower_of(version)
+    tokens = tower.tokenizer.encode(tower.prepared(text))
+    if not tokens.overflowing and len(text) <= MAX_CHARACTERS:
+        return text
+    pairs = zip(tokens.offsets, tokens.special_tokens_mask, tokens.attention_mask, strict=True)
+    end = max((last for (_, last), special, used in pairs if used and not special), default=0)
+    if end < len(text) and not text[end].isspace():
+        end = text.rfind(" ", 0, end) + 1 or end  # in the middle of a word
+    return text[:end].rstrip()
 
 
 def _tower_of(version: ModelVersion) -> _Tower:

@@ -54,11 +54,20 @@ def index_state(version: ModelVersion | None) -> IndexState:
 
 
 @dataclass(frozen=True, slots=True)
+class Hint:
+    """Another way to ask: why, and the query."""
+
+    text: str
+    query: str
+
+
+@dataclass(frozen=True, slots=True)
 class SearchAnswer:
     results: tuple[Result, ...]
     index: IndexState
     next_cursor: str | None = None
     warnings: tuple[str, ...] = ()
+    hints: tuple[Hint, ...] = ()
     took_ms: int = 0
     # Filter name -> videos that it removed; filled when a search with filters found nothing.
     removed_by: dict[str, int] = field(default_factory=dict)
@@ -82,6 +91,7 @@ def answer_as_dict(answer: SearchAnswer) -> dict[str, Any]:
         },
         "warnings": list(answer.warnings),
         "suggestions": list(answer.suggestions),
+        "hints": [{"text": hint.text, "query": hint.query} for hint in answer.hints],
         "took_ms": answer.took_ms,
     }
 

@@ -15,12 +15,13 @@ import numpy as np
 from apps.core.exceptions import Conflict, InvalidInput, NotFound, Unavailable
 from apps.embeddings.models import ModelVersion
 from apps.embeddings.selectors import model_version_serving
+from apps.embeddings.text_encoder import part_read
 from apps.embeddings.vector_index import PgVectorIndex
-from apps.search.answers import Result, SearchAnswer, index_state
+from apps.search.answers import Hint, Result, SearchAnswer, index_state
 from apps.search.filters import LABELS, NO_FILTERS, SearchFilters, removed_by_filters
 from apps.search.moments import VISUAL
 from apps.search.pages import first_page, next_page
-from apps.search.query import ParsedQuery, parse_query
+from apps.search.query import ParsedQuery, leaving_out, parse_query
 from apps.search.question import Question, question_of
 from apps.search.retrieval import found_in_words
 from apps.search.suggestions import did_you_mean
@@ -83,13 +84,21 @@ def search_moments(
         warnings.append(f"Only titles, descriptions and subtitles were searched. {trouble.message}")
     elif version is None and parsed.text:
         warnings.append(NO_MODEL)
+    elif version is not None and parsed.text:
+        warnings += _left_unread(parsed.text, part_read(version, parsed.text))
     removed = removed_by_filters(filters) if filters.active and not results else {}
     if removed:
         name, count = next(iter(removed.items()))
         warnings.append(f"Nothing passes the filters. The filter that removes most is {LABELS[name]}: {count} videos.")
     suggestions = _suggestions(text, question, results, version if trouble is None else None)
     return SearchAnswer(
-        results, index, following, tuple(warnings), removed_by=removed, suggestions=tuple(filter(None, suggestions))
+        results,
+        index,
+        following,
+        tuple(warnings),
+        _hints(text),
+        removed_by=removed,
+        suggestions=tuple(filter(None, suggestions)),
     )
 
 
@@ -127,6 +136,24 @@ def search_similar(
     like = (video_id, float(spans[place, 0]), float(spans[place, 1]))
     results, following = first_page(Question(version_id=version.id, vector=vectors[place], like=like), limit)
     return SearchAnswer(results, index, following, tuple(index.warnings))
+
+
+def _hints(text: str) -> tuple[Hint, ...]:
+    things, query = leaving_out(text)
+    if not things:
+        return ()
+    named = " and ".join(f"“{thing}”" for thing in things)
+    return (Hint(f"To leave out videos whose titles, descriptions or subtitles mention {named}, search for", query),)
+
+
+def _left_unread(text: str, read: str) -> list[str]:
+    if len(read) >= len(text):
+        return []
+    words = read.split()
+    return [
+        f"The query is longer than the search model reads. It read the first {len(words)} of {len(text.split())} "
+        f"words, up to “{' '.join(words[-3:])}”."
+    ]
 
 
 def _fingerprint(parsed: ParsedQuery) -> str:

@@ -46,6 +46,7 @@ def home(request: HttpRequest) -> HttpResponse:
     - answer: SearchAnswer, or None when it failed; problem: why; asked: something was looked for
     - newest: videos to show while nothing is asked
     - suggestions: (text, address) of queries to try instead
+    - hints: (why, query, address) of other ways to ask
     - strong, weak: the results above and below the line; more_url: the next page, or ""
     """
     text = request.GET.get("q", "")
@@ -124,6 +125,7 @@ def _results(request: HttpRequest, answer: SearchAnswer | None, problem: str) ->
     return {
         "answer": answer,
         "suggestions": _suggested(request, answer.suggestions if answer else ()),
+        "hints": _hints(request, answer) if answer else [],
         "problem": problem,
         "strong": strong,
         "weak": weak,
@@ -137,12 +139,18 @@ def _results(request: HttpRequest, answer: SearchAnswer | None, problem: str) ->
 
 def _suggested(request: HttpRequest, suggestions: tuple[str, ...]) -> list[tuple[str, str]]:
     """(text, address of the same search with it)."""
-    found = []
-    for text in suggestions:
-        query = _without(request.GET, "cursor", "below")
-        query["q"] = text
-        found.append((text, _address(request.path, query)))
-    return found
+    return [(text, _instead(request, text)) for text in suggestions]
+
+
+def _hints(request: HttpRequest, answer: SearchAnswer) -> list[tuple[str, str, str]]:
+    """(why, query, address of the same search with that query)."""
+    return [(hint.text, hint.query, _instead(request, hint.query)) for hint in answer.hints]
+
+
+def _instead(request: HttpRequest, text: str) -> str:
+    query = _without(request.GET, "cursor", "below")
+    query["q"] = text
+    return _address(request.path, query)
 
 
 def _parted(results: tuple[Result, ...]) -> tuple[tuple[Result, ...], tuple[Result, ...]]:

@@ -24,7 +24,7 @@ def public(settings):
 def test_the_api_answers_as_documented(client, version):
     video = plant(version, "walk", [("dog", 0.9), ("car", 0.9)])
     answer = client.get("/api/v1/search", {"q": "dog", "limit": 5}).json()
-    assert set(answer) == {"results", "page", "index", "warnings", "suggestions", "took_ms"}
+    assert set(answer) == {"results", "page", "index", "warnings", "hints", "suggestions", "took_ms"}
     (result,) = answer["results"]
     assert result["rank"] == 1
     assert result["video"] == {"id": str(video.id), "title": "walk", "duration": 60.0, "missing_since": None}

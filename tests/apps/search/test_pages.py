@@ -115,6 +115,18 @@ def test_odd_queries_are_answered(client, version, query):
     assert b"<script>alert" not in response.content
 
 
+def test_without_offers_a_link_that_leaves_out_and_keeps_the_filters(client, version):
+    plant(version, "cake", [("dog", 0.9)])
+    plant(version, "cake with candles", [("dog", 0.9)])
+    shown = page(client, "/?q=cake+without+candles&min_duration=5")
+    offered = re.search(r'<a href="([^"]+)">cake -candles</a>', shown)
+    assert offered is not None
+    answer = page(client, offered[1].replace("&amp;", "&"))
+    assert "cake with candles" not in answer
+    assert 'value="5"' in answer
+    assert "To leave out" not in answer
+
+
 def test_similar_moments_leave_out_the_moment_itself_and_refuse_unknown_videos(client, version):
     video = plant(version, "walk", [("dog", 0.9), ("car", 0.9)])
     other = plant(version, "park", [("dog", 0.8)])

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.search.query import MAX_CHARACTERS, MAX_TERMS, parse_query
+from apps.search.query import MAX_CHARACTERS, MAX_TERMS, leaving_out, parse_query
 
 
 def test_words_quotes_and_exclusions_are_taken_apart():
@@ -54,3 +54,42 @@ def test_any_text_gives_terms_that_postgres_takes(text):
         assert "\x00" not in term
         term.encode("utf-8")
     assert all(term.strip() for term in (*parsed.phrases, *parsed.excluded))
+
+
+@pytest.mark.parametrize(
+    ("text", "query"),
+    [
+        ("cake without candles", "cake -candles"),
+        ("cake with no candles", "cake -candles"),
+        ("Cake, no Candles", "Cake, -Candles"),
+        ("cake without any red candles", 'cake -"red candles"'),
+        ("cake without candles and flowers on a table", "cake -candles -flowers on a table"),
+        ("no people in the park", "-people in the park"),
+        ("Kuchen ohne Kerzen", "Kuchen -Kerzen"),
+        ("gâteau sans bougies", "gâteau -bougies"),
+        ('cake "without candles" without cream', 'cake "without candles" -cream'),
+        ("cake without candles -dog", "cake -candles -dog"),
+    ],
+)
+def test_without_offers_the_query_that_leaves_out(text, query):
+    things, offered = leaving_out(text)
+    assert offered == query
+    assert set(things) <= set(parse_query(offered).excluded)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["no candles", "cake", "no one is here", "a knoll", '"cake without candles"', "without", "cake -candles", ""],
+)
+def test_nothing_is_offered_where_nothing_is_to_be_left_out(text):
+    assert leaving_out(text) == ((), "")
+
+
+WORDS = ("without", "no", "and", "cake", '"', "-dog", ",", "the", "a-b", "\x00", "é")
+
+
+@given(st.lists(st.sampled_from(WORDS), max_size=12))
+def test_what_is_offered_leaves_out_what_was_named(words):
+    things, offered = leaving_out(" ".join(words))
+    assert bool(things) == bool(offered)
+    assert set(things) <= set(parse_query(offered).excluded)

@@ -148,6 +148,15 @@ def test_a_broken_text_encoder_is_unavailable_unless_words_answer(version):
     assert any("encoder" in warning for warning in answer.warnings)
 
 
+def test_a_query_longer_than_the_model_reads_says_what_was_read(version):
+    plant(version, "dog", [("dog", 0.9)])
+    words = "dog beach car red night snow cat dog beach car"  # the tower of the tests reads eight
+    warning = " ".join(search_moments(text=words, limit=5).warnings)
+    assert "first 8 of 10 words" in warning
+    assert "snow cat dog" in warning
+    assert search_moments(text="dog beach car red night snow cat dog", limit=5).warnings == ()
+
+
 def test_an_empty_library_says_so(version):
     assert "no searchable video" in " ".join(search_moments(text="dog", limit=5).warnings)
 

@@ -36,6 +36,8 @@ class Command(PreparedCommand):
             return
         for warning in answer.warnings:
             self.stderr.write(self.style.WARNING(warning))
+        for hint in answer.hints:
+            self.stderr.write(f"{hint.text} {hint.query}")
         self._print(answer)
 
     def _print(self, answer: SearchAnswer) -> None:
