@@ -34,7 +34,9 @@ def database_url() -> str:
     """Of the test database, for processes of the product."""
     known = connection.settings_dict
     login = quote(known["USER"]) + (f":{quote(known['PASSWORD'])}" if known["PASSWORD"] else "")
-    return f"postgresql://{login}@/{known['NAME']}?host={quote(known['HOST'], safe='')}&port={known['PORT'] or 5432}"
+    password = f"&passfile={quote(file, safe='')}" if (file := known["OPTIONS"].get("passfile")) else ""
+    place = f"host={quote(known['HOST'], safe='')}&port={known['PORT'] or 5432}"
+    return f"postgresql://{login}@/{known['NAME']}?{place}{password}"
 
 
 @pytest.fixture(params=BROKERS)

@@ -16,6 +16,7 @@ from django.conf import settings
 from tests.platform.servers import wait_until
 from vsearch import env
 from vsearch.postgres import embedded
+from vsearch.postgres.cluster import password_file, programs
 
 CODE = Path(settings.BASE_DIR)
 
@@ -107,3 +108,36 @@ def test_a_command_brings_its_own_server_and_takes_it_away(person: dict[str, str
 def test_the_folder_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("VSEARCH_DATA_DIR", str(tmp_path))
     assert embedded.default_data_dir() == env.folder("VSEARCH_DATA_DIR", Path("/")) == tmp_path.resolve()
+
+
+def _refused(data_dir: Path) -> str:
+    """What the server tells somebody who reaches its socket and has no password."""
+    url = embedded.database_url(data_dir).split("&passfile=", maxsplit=1)[0] + "&passfile=%2Fdev%2Fnull"
+    with pytest.raises(psycopg.OperationalError) as refusal:
+        psycopg.connect(url, connect_timeout=5).close()
+    return str(refusal.value)
+
+
+def test_the_socket_alone_opens_nothing(data_dir: Path) -> None:
+    usage = embedded.use(data_dir)
+    try:
+        assert "no password supplied" in _refused(data_dir)
+        file = password_file(embedded.postgres_folder(data_dir))
+        assert file.stat().st_mode & 0o077 == 0
+        command = [str(programs() / "pg_dump"), "--schema-only", embedded.database_url(data_dir)]
+        assert "pgmq" in subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    finally:
+        usage.close()
+
+
+def test_a_database_of_an_older_vsearch_gets_a_password(data_dir: Path) -> None:
+    embedded.use(data_dir).close()
+    cluster = embedded.postgres_folder(data_dir)
+    password_file(cluster).unlink()
+    (cluster / "pg_hba.conf").write_text("local all all trust\n")  # as initdb wrote it then
+    usage = embedded.use(data_dir)
+    try:
+        assert _answer(data_dir)
+        assert "no password supplied" in _refused(data_dir)
+    finally:
+        usage.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import secrets
 import shutil
 import stat
 import subprocess
@@ -14,6 +15,8 @@ import psutil
 
 MAJOR_VERSION = "18"
 SYSTEM_USER = "pgserver"
+SUPERUSER = "postgres"
+_RULES = "# Written by vsearch at each start.\nlocal all all scram-sha-256\n"
 _MIB = 1024**2
 
 
@@ -78,7 +81,7 @@ def initialise(cluster: Path, user: str | None) -> None:
     if fresh.exists():
         shutil.rmtree(fresh)
     own_folder(fresh, user)
-    arguments = ["-D", str(fresh), "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--no-instructions"]
+    arguments = ["-D", str(fresh), "-U", SUPERUSER, "--auth=peer", "--encoding=UTF8", "--no-instructions"]
     arguments += ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
     made = subprocess.run(
         [str(programs() / "initdb"), *arguments],
@@ -94,6 +97,56 @@ def initialise(cluster: Path, user: str | None) -> None:
         shutil.rmtree(fresh, ignore_errors=True)
         raise EmbeddedProblem(f"The embedded database could not be created in {cluster}: {made.stderr.strip()}")
     fresh.rename(cluster)
+
+
+def password_file(cluster: Path) -> Path:
+    """In the form that libpq reads (``passfile``). It lies in the cluster, so that a copy of one holds the other."""
+    return cluster / "password"
+
+
+def require_password(cluster: Path, user: str | None) -> None:
+    """From the next start on the server asks everybody for the password in ``password_file``; makes it when missing.
+
+    The server must not run. Also changes clusters of an older vsearch, which let everybody in who reached the socket.
+    """
+    file = password_file(cluster)
+    if not file.exists():
+        password = secrets.token_hex(32)
+        _set_password(cluster, user, password)
+        _put(file, f"*:*:*:{SUPERUSER}:{password}\n", user)
+    rules = cluster / "pg_hba.conf"
+    if not rules.exists() or rules.read_text() != _RULES:
+        _put(rules, _RULES, user)
+
+
+def _set_password(cluster: Path, user: str | None, password: str) -> None:
+    """In single-user mode, which asks for none. One round of hashing is enough for 32 random bytes."""
+    done = subprocess.run(
+        [str(programs() / "postgres"), "--single", "-D", str(cluster), "postgres"],
+        input=f"SET scram_iterations = 1;\nALTER ROLE {SUPERUSER} PASSWORD '{password}';\n",
+        cwd=cluster,
+        user=user,
+        group=user,
+        extra_groups=[] if user else None,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0 or "ERROR" in done.stderr:
+        reason = done.stderr.strip()[-500:].replace(password, "...")
+        raise EmbeddedProblem(f"The embedded database in {cluster} could not be given a password: {reason}")
+
+
+def _put(file: Path, text: str, user: str | None) -> None:
+    """Replace ``file`` whole; only the server's user (and root) may read it."""
+    fresh = file.with_name(file.name + ".new")
+    with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
+        out.write(text)
+        out.flush()
+        os.fsync(out.fileno())
+    if user:
+        shutil.chown(fresh, user, user)
+    fresh.rename(file)
 
 
 def _let_run(user: str) -> None:

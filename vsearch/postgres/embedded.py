@@ -23,10 +23,14 @@ from urllib.parse import quote
 from vsearch import env
 from vsearch.lifetime import FileLock
 from vsearch.postgres.cluster import (
+    SUPERUSER,
     EmbeddedProblem,
     forget_stale_locks,
     initialise,
     own_folder,
+    password_file,
+    programs,
+    require_password,
     server_command,
     system_user,
 )
@@ -35,6 +39,7 @@ from vsearch.postgres.keeper import Launch
 DATABASE = "vsearch"
 START_SECONDS = 90.0  # recovery after a crash may take a while
 STOP_SECONDS = 30.0
+PATIENCE_SECONDS = 30.0  # a server that does not answer for so long is started again
 _SOCKET_NAME = ".s.PGSQL.5432"
 _LONGEST_SOCKET = 100  # the kernel takes 107 bytes
 _CODE = Path(__file__).resolve().parents[2]
@@ -62,7 +67,10 @@ def socket_folder(data_dir: Path) -> Path:
 
 
 def database_url(data_dir: Path) -> str:
-    return f"postgresql://postgres@/{DATABASE}?host={quote(str(socket_folder(data_dir)), safe='')}"
+    """Names the file of the password (libpq's ``passfile``), so that the password is in no log and command line."""
+    places = {"host": socket_folder(data_dir), "passfile": password_file(postgres_folder(data_dir.resolve()))}
+    options = "&".join(f"{name}={quote(str(path), safe='')}" for name, path in places.items())
+    return f"postgresql://{SUPERUSER}@/{DATABASE}?{options}"
 
 
 def answers(data_dir: Path) -> bool:
@@ -142,10 +150,12 @@ def _launch(data_dir: Path, settings: dict[str, str]) -> subprocess.Popen[bytes]
     sockets = socket_folder(data_dir)
     own_folder(sockets, user)
     forget_stale_locks(cluster, sockets / f"{_SOCKET_NAME}.lock")
+    require_password(cluster, user)
     log = log_file(data_dir)
     log.parent.mkdir(parents=True, exist_ok=True)
     command = server_command(cluster, sockets, settings)
-    launch = Launch(command, str(cluster), str(_users_file(data_dir)), str(log), user)
+    question = [str(programs() / "pg_isready"), "-q", "-h", str(sockets), "-U", SUPERUSER, "-d", "postgres"]
+    launch = Launch(command, str(cluster), str(_users_file(data_dir)), str(log), user, question, PATIENCE_SECONDS)
     keeper = subprocess.Popen(
         [sys.executable, "-m", "vsearch.postgres.keeper", launch.to_json()],
         cwd=_CODE,
@@ -187,6 +197,11 @@ def _bootstrap(data_dir: Path) -> None:
                     connection.execute(f"CREATE DATABASE {DATABASE}")
             break
         except psycopg.OperationalError as error:  # "the database system is starting up"
+            if "password" in str(error) and not password_file(postgres_folder(data_dir)).exists():
+                raise EmbeddedProblem(
+                    f"{password_file(postgres_folder(data_dir))} is gone. Stop vsearch and start it again: a new "
+                    "password is made."
+                ) from error
             if time.monotonic() > until:
                 raise EmbeddedProblem(f"The embedded database does not answer: {error}") from error
             time.sleep(0.1)
