@@ -17,6 +17,16 @@ ByteImage = NDArray[np.uint8]  # (H, W, 3) RGB
 
 
 @dataclass(frozen=True, slots=True)
+class Colors:
+    """What the numbers of a picture stand for."""
+
+    matrix: str = "bt709"  # from Y'CbCr to R'G'B', by FFmpeg's name; "gbr": it is R'G'B' already, or grey
+    full_range: bool = False
+    transfer: Literal["sdr", "pq", "hlg"] = "sdr"
+    gamut: Literal["bt709", "bt2020", "p3"] = "bt709"
+
+
+@dataclass(frozen=True, slots=True)
 class ProbeFacts:
     """What the container and its chosen picture track say, plus what decoding confirmed."""
 
@@ -24,7 +34,7 @@ class ProbeFacts:
     video_codec: str
     width: int  # as displayed, after rotation and sample aspect ratio
     height: int
-    rotation: int  # 0, 90, 180, 270
+    rotation: int  # 0, 90, 180, 270 degrees clockwise
     duration_seconds: float  # the header's claim until decoding has confirmed it
     frames_per_second: float  # average; 0.0 when unknown
     bit_rate: int  # bits a second over the whole file; 0 when unknown
@@ -36,6 +46,11 @@ class ProbeFacts:
     is_first_picture: bool = True  # of all picture tracks in the file
     other_pictures: int = 0  # further picture tracks with moving pictures, which are not read
     picture_subtitles: int = 0  # subtitle tracks that are pictures of text, which are not read
+    mirrored: bool = False  # left and right are exchanged after the rotation
+    upright_by_codec: bool = False  # rotation and mirror are in the picture stream, where browsers do not look
+    interlacing: Literal["", "marked", "tff", "bff"] = ""  # by the frames, or the order that only the container says
+    colors: Colors = Colors()
+    white_nits: float = 0.0  # of an HDR video: the light that becomes the white of its pictures
     clock_zero: float = 0.0  # seconds on the file's own clock at which the player's clock says 0
 
 

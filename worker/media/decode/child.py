@@ -11,7 +11,7 @@ import dataclasses
 import itertools
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, Any
 
 import av
@@ -30,21 +30,24 @@ from worker.media.decode.clock import (
     played_tracks,
     reordering_delay,
 )
+from worker.media.decode.colors import ColorReader, measure_white
 from worker.media.decode.completeness import Decoded, check_complete
 from worker.media.decode.container import (
+    AspectReader,
+    Seen,
     check_movie_header,
     check_picture,
     choose_video,
-    clockwise_turn,
     configure_decoder,
     describe,
     open_container,
     promise_of,
     video_promise,
 )
-from worker.media.decode.container import sample_aspect as sample_aspect_of
+from worker.media.decode.fields import Deinterlacer, Interlacing, Picture
 from worker.media.decode.holes import Holes
 from worker.media.decode.luma import FrameSigner
+from worker.media.decode.orientation import orientation_of
 from worker.media.decode.sampler import FrameSampler
 from worker.media.decode.shots import CutDetector, Judged
 from worker.media.decode.upright import UprightScaler
@@ -58,6 +61,7 @@ from worker.types import ProbeFacts
 SIGN_SECONDS = 0.5
 RATE_GRACE_FRAMES = 1000  # decoded before the frame rate is judged
 MAX_RESYNCS = 100_000
+AHEAD_FRAMES, AHEAD_PIXELS = 24, 25_000_000  # decoded before a stream of H.264 is described
 MAX_FIRST_ERRORS = 500  # packets that may fail before the first frame
 
 
@@ -130,6 +134,32 @@ class Decoding:
                 check_picture(frame.width, frame.height, self.limits)
                 yield frame
 
+    def first_frames(self, frames: Iterator[av.VideoFrame]) -> list[tuple[av.VideoFrame, int]]:
+        """The first of ``frames``, and of H.264, where interlaced frames may follow whole ones, about a second more.
+
+        Each with the number of packets that were broken by then.
+
+        Raises MediaError when there is none.
+        """
+        first = next(frames, None)
+        if first is None:
+            raise no_frames(self)
+        may_change = self.video.codec_context.name == "h264"
+        more = min(AHEAD_FRAMES, AHEAD_PIXELS // (first.width * first.height)) if may_change else 0
+        ahead = [(first, self.broken_packets)]
+        ahead.extend((frame, self.broken_packets) for frame in itertools.islice(frames, more))
+        return ahead
+
+    def all_frames(
+        self, ahead: list[tuple[av.VideoFrame, int]], frames: Iterator[av.VideoFrame]
+    ) -> Iterator[tuple[av.VideoFrame, int]]:
+        """``ahead``, which is emptied, then ``frames``; each with the number of packets that were broken by then."""
+        ahead.reverse()
+        while ahead:
+            yield ahead.pop()
+        for frame in frames:
+            yield frame, self.broken_packets
+
     def result(self, start: float, end: float) -> Decoded:
         """start, end: of the frames, on the file's own clock."""
         lost = sum(end - start for start, end in self.holes.spans())
@@ -160,19 +190,28 @@ def probe(path: str, limits: Limits, out: IO[bytes]) -> None:
     with open_container(path, limits) as container:
         video = choose_video(container, limits)
         check_movie_header(container, path)
+        colors, fields = ColorReader(video), Deinterlacer(video)
         decoding = Decoding(container, video, limits)
-        first = next(iter(decoding), None)
-        if first is None:
-            raise no_frames(decoding)
-        send_facts(container, video, path, first, out)
+        ahead = [frame for frame, _ in decoding.first_frames(iter(decoding))]
+        seen = see(path, limits, ahead, colors, fields)
+        send(describe(container, video, path, seen), out)
 
 
-def send_facts(container: InputContainer, video: VideoStream, path: str, first: av.VideoFrame,
-               out: IO[bytes]) -> ProbeFacts:  # fmt: skip
-    turn = clockwise_turn(first.rotation)
-    facts = describe(container, video, path, turn=turn, pixel_format=first.format.name)
+def see(path: str, limits: Limits, ahead: Sequence[av.VideoFrame], colors: ColorReader, fields: Deinterlacer) -> Seen:
+    """What the first frames say. HDR is opened a second time, to look at frames from all over it."""
+    first = ahead[0]
+    of_first, white = colors(first), 0.0
+    if of_first.transfer != "sdr":
+        with open_container(path, limits) as container:
+            video = choose_video(container, limits)
+            configure_decoder(video, limits)
+            white = measure_white(container, video, colors)
+    interlacing: Interlacing = next((kind for frame in ahead if (kind := fields.interlacing(frame))), "")
+    return Seen(first.format.name, orientation_of(first), interlacing, of_first, white)
+
+
+def send(facts: ProbeFacts, out: IO[bytes]) -> None:
     write_message(out, {"type": "facts", **dataclasses.asdict(facts)})
-    return facts
 
 
 class Output:
@@ -182,7 +221,7 @@ class Output:
         self.out, self.sampler, self.scaler = out, sampler, scaler
         self.next_sign = 0.0
 
-    def judged(self, frames: Iterator[Judged[av.VideoFrame]]) -> None:
+    def judged(self, frames: Iterator[Judged[Picture]]) -> None:
         for frame in frames:
             kept = self.sampler.consider(frame.time, frame.signature, frame.is_cut)
             self.shots()
@@ -216,24 +255,25 @@ def stream(path: str, limits: Limits, out: IO[bytes]) -> None:
     with open_container(path, limits) as container:
         video = choose_video(container, limits)
         check_movie_header(container, path)
+        colors, fields, aspect = ColorReader(video), Deinterlacer(video), AspectReader(container, video)
         decoding = Decoding(container, video, limits)
         frames = iter(decoding)
-        first = next(frames, None)
-        if first is None:
-            raise no_frames(decoding)
-        zero = send_facts(container, video, path, first, out).clock_zero + reordering_delay(container, first.time)
+        ahead = decoding.first_frames(frames)
+        facts = describe(container, video, path, see(path, limits, [f for f, _ in ahead], colors, fields))
+        send(facts, out)
+        zero = facts.clock_zero + reordering_delay(container, ahead[0][0].time)
         rate = video.average_rate or video.guessed_rate
         clock = FrameClock(zero, float(rate) if rate else 0.0)
         timed = has_time_stamps(container)
         tick = float(video.time_base) if video.time_base else 0.0
         promise = promise_of(container, video)
-        signer, cuts = FrameSigner(), CutDetector[av.VideoFrame]()
-        output = Output(out, FrameSampler(promise.length), UprightScaler(sample_aspect_of(video)))
-        for frame in itertools.chain((first,), frames):
+        signer, cuts = FrameSigner(), CutDetector[Picture]()
+        output = Output(out, FrameSampler(promise.length), UprightScaler(facts, colors, fields))
+        for frame, broken in decoding.all_frames(ahead, frames):
             position = clock.read(frame.time if timed else None, frame.duration * tick)
-            decoding.holes.frame(position + zero, clock.end + zero, decoding.broken_packets)
+            decoding.holes.frame(position + zero, clock.end + zero, broken)
             check_running(position - clock.first, decoding.frames, limits)
-            output.judged(cuts.push(position, signer(frame), frame))
+            output.judged(cuts.push(position, signer(frame), fields.follow(frame, aspect())))
             output.sign_of_life()
         output.judged(cuts.flush())
         check_complete(promise, decoding.result(clock.first + zero, clock.end + zero), cut_off=is_cut_off(path))

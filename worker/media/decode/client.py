@@ -15,7 +15,7 @@ from worker.media.errors import MESSAGES, MediaError
 from worker.media.sandbox.limits import Limits
 from worker.media.sandbox.runner import Sandboxed
 from worker.media.sandbox.signatures import check_signature
-from worker.types import ProbeFacts
+from worker.types import Colors, ProbeFacts
 
 _WORKER = Path(__file__).resolve().parents[2]
 # Imports of "worker" from its own folder: the one above, which may hold the library, stays closed to the child.
@@ -50,7 +50,8 @@ def decoder_command(*arguments: str) -> list[str]:
 
 def facts_from(fields: dict[str, Any]) -> ProbeFacts:
     values = {name: value for name, value in fields.items() if name != "type"}
-    return ProbeFacts(**{**values, "subtitle_streams": tuple(values["subtitle_streams"])})
+    values |= {"subtitle_streams": tuple(values["subtitle_streams"]), "colors": Colors(**values["colors"])}
+    return ProbeFacts(**values)
 
 
 def error_from(fields: dict[str, Any], child: Sandboxed) -> MediaError:

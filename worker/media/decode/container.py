@@ -15,15 +15,17 @@ from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from worker.media.decode.clock import clock_zero, may_restart, start_of
+from worker.media.decode.clock import clock_zero, has_time_stamps, may_restart, start_of
 from worker.media.decode.completeness import SLACK_SECONDS, WILD_PROMISE, Promise
+from worker.media.decode.fields import Interlacing
+from worker.media.decode.orientation import Orientation
 from worker.media.errors import MediaError
 from worker.media.playback import needs_proxy
 from worker.media.sandbox.limits import Limits
-from worker.media.sandbox.signatures import movie_header_seconds
+from worker.media.sandbox.signatures import has_display_matrix, movie_header_seconds
 from worker.media.sandbox.structure import HEADS, ISO_BOXES, has_lost_its_beginning, is_cut_off
 from worker.media.sandbox.whitelists import TEXT_SUBTITLES, VIDEO_DECODERS, file_url, reading_options
-from worker.types import ProbeFacts
+from worker.types import Colors, ProbeFacts
 
 MAX_SAMPLE_ASPECT = 8.0
 STILL_SHARE = 0.1  # of the longest track: a shorter one of less than a second is a still picture
@@ -181,13 +183,23 @@ def check_movie_header(container: InputContainer, path: str) -> None:
 def sample_aspect(video: VideoStream) -> float:
     """Width of a stored pixel over its height; 1.0 for missing or absurd values."""
     ratio = video.sample_aspect_ratio or video.codec_context.sample_aspect_ratio
-    value = float(ratio) if ratio else 1.0
+    return _sane_aspect(float(ratio)) if ratio else 1.0
+
+
+def _sane_aspect(value: float) -> float:
     return value if 1 / MAX_SAMPLE_ASPECT <= value <= MAX_SAMPLE_ASPECT else 1.0
 
 
-def clockwise_turn(counter_clockwise: int) -> int:
-    """The quarter turn (0, 90, 180, 270 degrees clockwise) that makes the picture upright."""
-    return round(-counter_clockwise / 90) % 4 * 90
+class AspectReader:
+    """The shape of the pixels of the frame that was decoded last. In broadcasts it changes in the middle."""
+
+    def __init__(self, container: InputContainer, video: VideoStream) -> None:
+        self._first, self._context = sample_aspect(video), video.codec_context
+        self._may_change = may_restart(container) or not has_time_stamps(container)
+
+    def __call__(self) -> float:
+        ratio = self._context.sample_aspect_ratio if self._may_change else None
+        return _sane_aspect(float(ratio)) if ratio else self._first
 
 
 def displayed_size(width: int, height: int, aspect: float, turn: int) -> tuple[int, int]:
@@ -206,10 +218,28 @@ def container_name(container: InputContainer, path: str) -> str:
         return "webm" if b"webm" in file.read(128) else "matroska"
 
 
-def describe(container: InputContainer, video: VideoStream, path: str, *, turn: int, pixel_format: str) -> ProbeFacts:
-    """Facts from the headers and the first decoded frame. ``duration_seconds`` is still a claim."""
-    context = video.codec_context
-    width, height = displayed_size(context.width, context.height, sample_aspect(video), turn)
+@dataclasses.dataclass(frozen=True, slots=True)
+class Seen:
+    """What the first decoded frames say."""
+
+    pixel_format: str
+    orientation: Orientation
+    interlacing: Interlacing
+    colors: Colors
+    white_nits: float
+
+
+def _browsers_miss_the_matrix(container: InputContainer, path: str) -> bool:
+    """Whether a display matrix that FFmpeg found is not in the header of an mp4, mov or WebM."""
+    if "mp4" in container.format.name:
+        return not has_display_matrix(path)
+    return container_name(container, path) != "webm"
+
+
+def describe(container: InputContainer, video: VideoStream, path: str, seen: Seen) -> ProbeFacts:
+    """Facts from the headers and the first decoded frames. ``duration_seconds`` is still a claim."""
+    context, orientation = video.codec_context, seen.orientation
+    width, height = displayed_size(context.width, context.height, sample_aspect(video), orientation.turn)
     size = os.path.getsize(path)
     promise = promise_of(container, video)
     audio = next((s for s in container.streams.audio), None)
@@ -219,13 +249,18 @@ def describe(container: InputContainer, video: VideoStream, path: str, *, turn: 
         video_codec=context.codec.canonical_name,
         width=width,
         height=height,
-        rotation=turn,
+        rotation=orientation.turn,
+        mirrored=orientation.mirrored,
+        upright_by_codec=orientation != Orientation() and _browsers_miss_the_matrix(container, path),
         duration_seconds=promise.length,
         frames_per_second=float(rate) if rate else 0.0,
         bit_rate=round(8 * size / promise.length) if promise.length > 0 else 0,
         size_bytes=size,
         audio_codec="" if audio is None or audio.codec_context is None else audio.codec_context.codec.canonical_name,
-        pixel_format=pixel_format,
+        pixel_format=seen.pixel_format,
+        interlacing=seen.interlacing,
+        colors=seen.colors,
+        white_nits=seen.white_nits,
         subtitle_streams=tuple(
             s.index
             for s in container.streams.subtitles

@@ -1,13 +1,15 @@
-"""Turns kept decoder frames into small upright RGB pictures."""
+"""Turns kept decoder frames into small upright RGB pictures in ordinary colours."""
 
 from __future__ import annotations
 
-import av
 import numpy as np
-from av.video.reformatter import VideoReformatter
 
-from worker.media.decode.container import clockwise_turn, displayed_size
-from worker.types import ByteImage
+from worker.media.decode.colors import ColorReader, RgbScaler
+from worker.media.decode.container import displayed_size
+from worker.media.decode.fields import Deinterlacer, Picture
+from worker.media.decode.orientation import Orientation
+from worker.media.tones import is_plain, to_sdr
+from worker.types import ByteImage, ProbeFacts
 
 SHORT_SIDE = 256
 LONG_SIDE = 2048  # of extreme panoramas
@@ -20,16 +22,22 @@ def fitted(width: int, height: int) -> tuple[int, int]:
 
 
 class UprightScaler:
-    """Scales (area averaging), squares the pixels and turns. One per video; reuses FFmpeg's scaler."""
+    """Deinterlaces, scales, squares the pixels, brings HDR down to SDR, and turns. One per video."""
 
-    def __init__(self, sample_aspect: float) -> None:
-        self._aspect = sample_aspect
-        self._reformatter = VideoReformatter()
+    def __init__(self, facts: ProbeFacts, colors: ColorReader, deinterlacer: Deinterlacer) -> None:
+        # Not every frame repeats a matrix that is in the picture stream.
+        self._orientation, self._white = Orientation(facts.rotation, facts.mirrored), facts.white_nits
+        self._colors, self._deinterlacer = colors, deinterlacer
+        self._scaler = RgbScaler()
 
-    def __call__(self, frame: av.VideoFrame) -> ByteImage:
+    def __call__(self, picture: Picture) -> ByteImage:
         """(H, W, 3) uint8 RGB, contiguous."""
-        shown = fitted(*displayed_size(frame.width, frame.height, self._aspect, 0))
-        small = self._reformatter.reformat(frame, *shown, "rgb24", interpolation="AREA", threads=1)
-        image = small.to_ndarray()
-        quarter_turns = clockwise_turn(frame.rotation) // 90
-        return np.ascontiguousarray(np.rot90(image, -quarter_turns) if quarter_turns else image)
+        frame = picture.frame
+        shown = fitted(*displayed_size(frame.width, frame.height, picture.sample_aspect, 0))
+        colors, whole = self._colors(frame), self._deinterlacer(picture)
+        if is_plain(colors):
+            image = self._scaler.eight_bits(whole, shown, colors)
+        else:
+            light = to_sdr(self._scaler.sixteen_bits(whole, shown, colors), colors, self._white)
+            image = np.rint(light * 255).astype(np.uint8)
+        return self._orientation(image)

@@ -6,9 +6,11 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import ffmpeg
 
+from worker.media.derived.proxy_filters import Filter, picture_filters
 from worker.media.disk_space import ensure_space
 from worker.media.errors import MediaError
 from worker.media.playback import MP4_AUDIO, is_h264_for_browsers
@@ -16,14 +18,16 @@ from worker.media.sandbox.ffmpeg_command import ffmpeg_command, untrusted_input
 from worker.media.sandbox.limits import Limits, allowed
 from worker.media.sandbox.runner import Completed, run_sandboxed
 from worker.media.sandbox.whitelists import file_url
+from worker.media.tones import is_plain, write_cube
 from worker.types import ProbeFacts
 
-SHORT_SIDE = 720
 KEYFRAME_SECONDS = 2
 TRANSCODE_BITS_A_SECOND = 4_000_000  # what 720p at this quality needs at most, for the space check
 _DISK = {
     "No space left on device": "no_space", "Disk quota exceeded": "no_space", "File too large": "too_large_output",
 }  # fmt: skip
+_H264 = {"fps_mode": "vfr", "c:v": "libx264", "preset": "veryfast", "crf": "23", "profile:v": "high",
+         "force_key_frames": f"expr:gte(t,n_forced*{KEYFRAME_SECONDS})"}  # fmt: skip
 _AAC = {"c:a": "aac", "b:a": "128k", "ac": "2"}
 _MP4 = {"f": "mp4", "movflags": "+faststart", "map_metadata": "-1", "map_chapters": "-1", "sn": None, "dn": None}
 
@@ -65,34 +69,35 @@ def _expected_bytes(facts: ProbeFacts) -> int:
 
 def _write(src: str | os.PathLike[str], dst: str, facts: ProbeFacts, limits: Limits,
            progress: Callable[[float], None] | None, cancelled: Callable[[], bool] | None) -> None:  # fmt: skip
-    source = untrusted_input(src, limits)
+    source = untrusted_input(src, limits, noautorotate=None)  # the filters turn the pictures
+    track = source[str(facts.picture_stream)]
 
-    def run(codecs: dict[str, str]) -> Completed:
-        output = ffmpeg.output(source[str(facts.picture_stream)], source["a:0?"], file_url(dst), **_MP4, **codecs)
+    def run(picture: Any, codecs: dict[str, str], *tables: Path) -> Completed:
+        output = ffmpeg.output(picture, source["a:0?"], file_url(dst), **_MP4, **codecs)
         command = ffmpeg_command(output, "-loglevel", "error", "-progress", "pipe:1", "-y")
-        return run_sandboxed(command, limits=limits, reads=[src], writes=[dst], stdout_bytes=0, cancelled=cancelled,
+        return run_sandboxed(command, limits=limits, reads=[src, *tables], writes=[dst], stdout_bytes=0, cancelled=cancelled,
                              on_line=_progress_reader(facts.duration_seconds, progress))  # fmt: skip
 
     result = None
     if is_h264_for_browsers(facts):
-        result = run({"c:v": "copy", **({"c:a": "copy"} if facts.audio_codec in MP4_AUDIO else _AAC)})
+        result = run(track, {"c:v": "copy", **({"c:a": "copy"} if facts.audio_codec in MP4_AUDIO else _AAC)})
         raise_for_disk(result)
     if result is None or result.returncode:  # some old containers hold H.264 that cannot be copied as it is
-        result = run(_h264(facts) | _AAC)
+        with tempfile.TemporaryDirectory(prefix="vsearch-proxy-") as folder:
+            cube = Path(folder) / "tones.cube"
+            tables = [] if is_plain(facts.colors) else [cube]
+            if tables:
+                write_cube(cube, facts.colors, facts.white_nits)
+            result = run(_filtered(track, picture_filters(facts, cube)), _H264 | _AAC, *tables)
     raise_for_disk(result)
     if result.returncode or not os.path.getsize(dst):
         raise MediaError("tool_failed", detail=result.stderr_tail[-2000:])
 
 
-def _h264(facts: ProbeFacts) -> dict[str, str]:
-    """Options of the picture: upright, square pixels, even sides, the short one at most 720, key frames every 2 s."""
-    scale = min(1.0, SHORT_SIDE / min(facts.width, facts.height))
-    width, height = (max(2, round(side * scale / 2) * 2) for side in (facts.width, facts.height))
-    return {
-        "vf": f"scale={width}:{height},setsar=1,format=yuv420p", "fps_mode": "vfr",
-        "c:v": "libx264", "preset": "veryfast", "crf": "23", "profile:v": "high",
-        "force_key_frames": f"expr:gte(t,n_forced*{KEYFRAME_SECONDS})",
-    }  # fmt: skip
+def _filtered(picture: Any, filters: list[Filter]) -> Any:
+    for name, options in filters:
+        picture = picture.filter(name, **options)
+    return picture
 
 
 def raise_for_disk(result: Completed) -> None:

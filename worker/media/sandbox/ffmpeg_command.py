@@ -22,10 +22,10 @@ def ffmpeg_binary() -> str:
     return named or str(imageio_ffmpeg.get_ffmpeg_exe())
 
 
-def untrusted_input(path: str | os.PathLike[str], limits: Limits, **more: str) -> Any:
+def untrusted_input(path: str | os.PathLike[str], limits: Limits, **more: str | None) -> Any:
     """The file as a stream of ffmpeg-python: ``stream["V:0"]`` selects a track. The whitelists stand before its -i.
 
-    ``more``: further options of the input.
+    ``more``: further options of the input, None for one without a value.
     """
     options = reading_options(pixels=limits.pixels, streams=limits.streams)
     del options["enable_drefs"]  # the binary rejects an option that this file's demuxer does not know; 0 is its default

@@ -124,6 +124,25 @@ def movie_header_seconds(path: str | os.PathLike[str]) -> float:
     return 0.0
 
 
+def has_display_matrix(path: str | os.PathLike[str]) -> bool:
+    """Whether a track of this mp4 or mov is to be turned or mirrored, or was given any matrix but the usual one."""
+    with open(path, "rb") as file:
+        for kind, content, stop in _boxes(file, 0, os.fstat(file.fileno()).st_size):
+            for inner, start, end in _boxes(file, content, stop) if kind == b"moov" else ():
+                for deepest, header, _ in _boxes(file, start, end) if inner == b"trak" else ():
+                    if deepest == b"tkhd" and _has_other_matrix(file, header):
+                        return True
+    return False
+
+
+def _has_other_matrix(file: IO[bytes], header: int) -> bool:
+    file.seek(header)
+    content = file.read(104)
+    matrix = content[52:88] if content[:1] == b"\x01" else content[40:76]
+    ones = [int.from_bytes(matrix[at : at + 4], "big", signed=True) for at in (0, 4, 12, 16)]
+    return len(matrix) == 36 and (ones[1:3] != [0, 0] or ones[0] <= 0 or ones[3] <= 0)
+
+
 def _mvhd_seconds(header: bytes) -> float:
     if len(header) < 32:
         return 0.0
