@@ -75,8 +75,9 @@ def _write(src: str | os.PathLike[str], dst: str, facts: ProbeFacts, limits: Lim
     def run(picture: Any, codecs: dict[str, str], *tables: Path) -> Completed:
         output = ffmpeg.output(picture, source["a:0?"], file_url(dst), **_MP4, **codecs)
         command = ffmpeg_command(output, "-loglevel", "error", "-progress", "pipe:1", "-y")
+        told = _progress_reader(facts.duration_seconds, progress)
         return run_sandboxed(command, limits=limits, reads=[src, *tables], writes=[dst], stdout_bytes=0,
-                             cancelled=cancelled, on_line=_progress_reader(facts.duration_seconds, progress))  # fmt: skip
+                             cancelled=cancelled, on_line=told)  # fmt: skip
 
     result = None
     if is_h264_for_browsers(facts):
