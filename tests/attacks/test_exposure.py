@@ -123,7 +123,7 @@ def test_a_visitor_who_logs_in_keeps_the_lookups_of_before(settings: Settings) -
 MEDIA = [
     "/videos/{video}/stream", "/videos/{video}/poster.jpg", "/videos/{video}/thumbs/0.jpg",
     "/videos/{video}/storyboard.vtt", "/videos/{video}/sprite.jpg", "/videos/{video}/sprite-1.jpg",
-    "/videos/{video}/subtitles.vtt", "/find/{lookup}/stream", "/find/{lookup}/pictures/{video}.png",
+    "/videos/{video}/subtitles-0.vtt", "/find/{lookup}/stream", "/find/{lookup}/pictures/{video}.png",
     "/duplicates/pairs/{video}/picture.png",
 ]  # fmt: skip
 

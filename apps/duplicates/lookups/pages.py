@@ -14,7 +14,14 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from apps.accounts.people import asker, session_keys, signed_in
-from apps.accounts.permissions import look_required, may_look, may_see_paths, may_upload, media_required
+from apps.accounts.permissions import (
+    look_required,
+    may_look,
+    may_see_paths,
+    may_upload,
+    media_required,
+    upload_required,
+)
 from apps.accounts.throttling import limited
 from apps.core.exceptions import InvalidInput, NotFound, VSearchError
 from apps.core.timespan import parse_timecode
@@ -172,13 +179,11 @@ def lookup_status(request: HttpRequest, lookup_id: UUID) -> HttpResponse:
     return response
 
 
-@look_required
+@upload_required
 @require_POST
 @limited("work")
 def lookup_add(request: HttpRequest, lookup_id: UUID) -> HttpResponse:
     """The asked file becomes a video of the library; goes to its page."""
-    if not may_upload(signed_in(request)):
-        raise PermissionDenied("Your account is not allowed to upload videos. Ask an administrator for it.")
     lookup = _lookup(request, lookup_id)
     if not _file_open(request, lookup):
         raise PermissionDenied("Only the one who asked can add the file to the library.")

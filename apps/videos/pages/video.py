@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
+from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -107,6 +108,8 @@ def _progress(video: Video) -> dict[str, Any]:
 
 
 def _act(request: HttpRequest, video: Video) -> HttpResponse:
+    if signed_in(request) is None:
+        return redirect_to_login(request.get_full_path())
     if not may_edit(signed_in(request), video):
         raise PermissionDenied("You can change only videos that you uploaded. Administrators can change all.")
     action = request.POST.get("action", "")
