@@ -25,6 +25,7 @@ from apps.search.vocabulary import known_words
 from apps.search.words import library_languages
 from apps.videos.models import Video
 from apps.videos.words.folding import fold
+from apps.videos.words.names import name_words
 from apps.videos.words.tokens import Kind, tokenize
 
 MOST_WORDS = 8  # of a query that are looked at
@@ -83,20 +84,24 @@ def _words_in(typed: str) -> list[re.Match[str]]:
 
 
 def _better(word: str) -> str:
-    """The nearest word that videos have, as it is written there; or two words that were written together; or ""."""
+    """The nearest word that videos have, as it is written there; or two words that were written together; or a word
+    with digits whose letters are corrected ("gorp0123"); or ""."""
     known = known_words()
     near = known.near(word)
     parted = list(known.parted(word))
     uses = _uses([_lexeme(part) for part in {*(one.word for one in near), *(part for pair in parted for part in pair)}])
     used = [one for one in near if uses[_lexeme(one.word)].count]
-    if used:
-        best = min(used, key=lambda one: _order(one, uses[_lexeme(one.word)].count))
-        if best.mistakes == 1 or not parted:
-            return _as_written(best.word, uses[_lexeme(best.word)].text)
-    for pair in parted:
+    best = min(used, key=lambda one: _order(one, uses[_lexeme(one.word)].count)) if used else None
+    for pair in parted if best is None or best.mistakes > 1 else ():
         if all(uses[_lexeme(part)].count for part in pair):
             return " ".join(_as_written(part, uses[_lexeme(part)].text) for part in pair)
-    return _as_written(best.word, uses[_lexeme(best.word)].text) if used else ""
+    if best is not None:
+        return _as_written(best.word, uses[_lexeme(best.word)].text)
+    parts = [part.written for part in name_words(word).parts]
+    if len(parts) < 2:
+        return ""
+    corrected = [part if part in known or not mistakes_allowed(part) else _better(part) or part for part in parts]
+    return "".join(corrected) if corrected != parts else ""
 
 
 def _order(near: Near, count: int) -> tuple[int, float, str]:

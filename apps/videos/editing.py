@@ -12,7 +12,8 @@ from apps.core.exceptions import InvalidInput
 from apps.core.jobs import jobs_drop
 from apps.core.plain import lines, one_line
 from apps.videos.languages import language_detected
-from apps.videos.models import Tag, TextSegment, Video
+from apps.videos.models import ImportedFile, Tag, TextSegment, Video
+from apps.videos.paths import path_from, readable_name
 from apps.videos.selectors import video_get
 from apps.videos.storage import folder_remove
 
@@ -20,6 +21,7 @@ TITLE_LENGTH = 300
 DESCRIPTION_LENGTH = 20_000
 TAG_LENGTH = 64
 TAGS_A_VIDEO = 50
+NAMES_A_VIDEO = 50  # of identical files
 
 
 @transaction.atomic
@@ -81,12 +83,13 @@ def tags_add(video: Video, names: list[str]) -> None:
 
 
 def text_segments_write(video: Video) -> None:
-    whole = {
-        TextSegment.Source.TITLE: video.title,
-        TextSegment.Source.NAME: video.original_name,
-        TextSegment.Source.DESCRIPTION: video.description,
-    }
-    TextSegment.objects.filter(video=video, source__in=whole).delete()
+    """Title, description, and the name of every file that has the content."""
+    texts = [
+        (TextSegment.Source.TITLE, video.title),
+        (TextSegment.Source.DESCRIPTION, video.description),
+        *((TextSegment.Source.NAME, name) for name in file_names(video)),
+    ]
+    TextSegment.objects.filter(video=video).exclude(source=TextSegment.Source.SUBTITLE).delete()
     TextSegment.objects.bulk_create(
         TextSegment(
             video=video,
@@ -94,8 +97,15 @@ def text_segments_write(video: Video) -> None:
             start=0.0,
             end=video.duration_seconds or 0.0,
             text=text,
-            language=language_detected(text),
+            language=language_detected(text) if source != TextSegment.Source.NAME else "",
         )
-        for source, text in whole.items()
+        for source, text in texts
         if text
     )
+
+
+def file_names(video: Video) -> list[str]:
+    """Readable, each once; that of the file which is played comes first."""
+    places = ImportedFile.objects.filter(sha256=video.sha256, missing_since=None).order_by("path")
+    others = [readable_name(path_from(path).name) for path in places.values_list("path", flat=True)]
+    return list(dict.fromkeys([video.original_name, *others]))[:NAMES_A_VIDEO]

@@ -14,11 +14,11 @@ from pathlib import Path
 from uuid import UUID
 
 from apps.core.exceptions import VSearchError
-from apps.videos.editing import tags_add, tags_clean
+from apps.videos.editing import tags_add, tags_clean, text_segments_write
 from apps.videos.identical import places_check
 from apps.videos.ingest import ingest_again
-from apps.videos.models import ImportedFile, Video
-from apps.videos.paths import path_from, path_text
+from apps.videos.models import ImportedFile, TextSegment, Video
+from apps.videos.paths import path_from, path_text, readable_name
 from apps.videos.presence import LOST, READ_AT_MOST, WHOLE, Place, file_place, presence_tell, videos_mark_missing
 from apps.videos.registration import video_register
 from apps.videos.relocation import (
@@ -141,6 +141,7 @@ def _known(video: Video, path: Path, content: Content, tags: list[str]) -> Impor
         video_place(video, path, content.identity)
         return Imported(path, Outcome.KNOWN, _tried_again(video) or _state_note(video), video, changed=changed)
     if file_place(video, read_up_to=WHOLE)[0] == Place.HERE and not only_the_case_differs(before, path):
+        _name_known(video, path)
         return Imported(path, Outcome.COPY, f"as {video.path}", video)
     if video.state == Video.State.FAILED and video.source == Video.Source.UPLOAD:
         return Imported(path, Outcome.KNOWN, _state_note(video), video)
@@ -148,6 +149,13 @@ def _known(video: Video, path: Path, content: Content, tags: list[str]) -> Impor
     video_place(video, path, content.identity)
     again = _tried_again(video)
     return Imported(path, Outcome.MOVED, f"was {was}" + (f"; {again}" if again else ""), video, changed=(video.id,))
+
+
+def _name_known(video: Video, path: Path) -> None:
+    """A video is found by the names of all its files."""
+    names = video.text_segments.filter(source=TextSegment.Source.NAME)
+    if not names.filter(text=readable_name(path.name)).exists():
+        text_segments_write(video)
 
 
 def _tried_again(video: Video) -> str:

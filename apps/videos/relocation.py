@@ -74,9 +74,9 @@ def video_place(video: Video, path: Path, identity: Identity) -> None:
                        "file_id", "updated_at"]
     )  # fmt: skip
     if before != text:
-        text_segments_write(video)
         if before and not os.path.lexists(path_from(before)):
             ImportedFile.objects.filter(path=before).delete()
+        text_segments_write(video)
 
 
 def copy_elsewhere(video: Video) -> tuple[Path, Identity] | None:

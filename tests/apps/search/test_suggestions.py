@@ -43,6 +43,7 @@ def meant(text: str, filters: SearchFilters = NO_FILTERS) -> str:
         ("Η γάτα μου", "γάτσα", "γάτα"),
         ("رحلة طويلة", "طولية", "طويلة"),
         ("GOPR0123", "gorp0123", "gopr0123"),
+        ("GOPR 0123", "gorp0123", "gopr0123"),
         ("big elephant", "bigelephant", "big elephant"),
         ("don't panic", "dotn panic", "dont panic"),
         ("walrus", "zebra", ""),

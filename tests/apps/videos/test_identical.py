@@ -65,6 +65,21 @@ def test_every_place_is_listed_the_played_one_first_and_links_take_no_space(libr
     assert [video.path for video in identical_list()] == [film().path]
 
 
+def test_a_video_is_found_by_the_names_of_all_its_files(tmp_path: Path) -> None:
+    folder = tmp_path / "library"
+    (folder / "again").mkdir(parents=True)
+    for name in ("a walrus.mp4", "GOPR0123.mp4", "again/GOPR0123.mp4"):
+        put(folder / name, b"f" * SIZE)
+    run(folder)
+    run(folder)
+    video = Video.objects.get()
+    names = video.text_segments.filter(source="name").values_list("text", flat=True)
+    assert sorted(names) == ["GOPR0123.mp4", "a walrus.mp4"]
+    (folder / "GOPR0123.mp4").rename(folder / "z.mp4")
+    run(folder)
+    assert sorted(names.all()) == ["GOPR0123.mp4", "a walrus.mp4", "z.mp4"]
+
+
 def test_a_copy_that_is_gone_is_marked_and_frees_nothing_until_it_is_back(library: Path, tmp_path: Path) -> None:
     aside = (library / "trips/copy.mp4").rename(tmp_path / "aside.mp4")
     run(library)
