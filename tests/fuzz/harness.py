@@ -8,7 +8,7 @@ import random
 import shutil
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -177,7 +177,16 @@ def _processes(work: Path) -> list[str]:
 
 
 def _shared_memory() -> Iterable[str]:
-    """Segments of this user that are no database's."""
-    for entry in Path("/dev/shm").iterdir():
-        if not entry.name.startswith("PostgreSQL."):
-            yield entry.name
+    """Segments that no program uses: those of others on this machine are none of ours."""
+    names = os.listdir("/dev/shm")
+    used = "".join(_maps()) if names else ""
+    return [name for name in names if f"/dev/shm/{name}" not in used and not name.startswith(("PostgreSQL.", "sem."))]
+
+
+def _maps() -> Iterator[str]:
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                yield (entry / "maps").read_text()
+            except OSError:
+                continue  # it ended while we looked
