@@ -51,11 +51,14 @@ ENCODERS: dict[str, tuple[str, ...]] = {
     "prores": ("-c:v", "prores_ks", "-profile:v", "0", "-pix_fmt", "yuv422p10le"),
     "dnxhd": ("-c:v", "dnxhd", "-profile:v", "dnxhr_lb", "-pix_fmt", "yuv422p"),
     "dvvideo": ("-c:v", "dvvideo", "-pix_fmt", "yuv420p"),
+    "webp": ("-c:v", "libwebp_anim"),
+    "apng": ("-c:v", "apng", "-pix_fmt", "rgb24"),
     "magicyuv": ("-c:v", "magicyuv", "-pix_fmt", "yuv420p"),
 }
 MUXERS = {"mp4": "mp4", "mov": "mov", "mkv": "matroska", "webm": "webm", "avi": "avi", "ts": "mpegts", "flv": "flv",
           "mpg": "mpeg", "ogv": "ogg", "gif": "gif", "wmv": "asf",
-          "f4v": "f4v", "mxf": "mxf", "m2v": "mpeg2video", "m1v": "mpeg1video"}  # fmt: skip
+          "f4v": "f4v", "mxf": "mxf", "m2v": "mpeg2video", "m1v": "mpeg1video", "webp": "webp", "apng": "apng",
+          "avif": "avif"}  # fmt: skip
 CODEC_OF_CONTAINER = {"webm": "vp8", "gif": "gif", "mpg": "mpeg2video", "ogv": "theora"}
 # Every container with the codecs that people bring in it.
 COMBINATIONS = [
@@ -73,6 +76,7 @@ COMBINATIONS = [
     ("mov", "rawvideo"), ("mov", "png"), ("avi", "png"), ("mov", "qtrle"), ("mov", "cinepak"), ("avi", "cinepak"),
     ("mov", "svq1"), ("avi", "msmpeg4v2"), ("avi", "msmpeg4v3"), ("mov", "h263"), ("wmv", "wmv1"), ("wmv", "wmv2"),
     ("mov", "prores"), ("mxf", "dnxhd"), ("mov", "dnxhd"), ("avi", "dvvideo"),
+    ("webp", "webp"), ("apng", "apng"), ("avif", "av1"),
 ]  # fmt: skip
 OWN_SHAPE = {"dvvideo": ((720, 576), 25.0), "dnxhd": ((256, 128), 25.0), "h263": ((128, 96), 25.0)}  # size, rate
 

@@ -15,6 +15,9 @@ WITHOUT_VIDEO = "subtitles that belong to no imported video"  # unless apps.vide
 UNFINISHED = (".part", ".partial", ".crdownload", ".download", ".tmp", ".!qb", ".filepart")
 # Where systems and servers keep what people deleted, and what is theirs alone; in lower case.
 RECYCLE_BINS = ("#recycle", "@recycle", "$recycle.bin", "recycler", "recycled", ".trash", ".recycle")
+PICTURES = frozenset({".webp", ".png", ".apng", ".avif"})  # names of pictures that may move
+PICTURE_HEAD = 64 * 1024
+SINGLE_PICTURE = "a single picture"
 SETTLED_SECONDS = 2.0  # a file that was changed this recently may still be growing
 TRANSPORT_STREAM_SYNC = 0x47  # .ts is also the extension of TypeScript
 TRANSPORT_STREAM_STARTS = (0, 4)  # .m2ts puts a time stamp of 4 bytes first
@@ -43,7 +46,7 @@ def files_under(folder: Path) -> Iterator[Path | LeftOut]:
             if name.startswith("."):
                 yield LeftOut(path, "a hidden name")
             elif looks_like_video(name):
-                yield path
+                yield LeftOut(path, SINGLE_PICTURE) if _is_single_picture(path) else path
             elif is_subtitle(name):
                 yield LeftOut(path, WITHOUT_VIDEO)
             else:
@@ -83,7 +86,22 @@ def reason_to_skip(path: Path) -> str:
                 return "not a video despite its name"
     except OSError as error:
         return f"cannot be read ({error.strerror})"
-    return ""
+    return SINGLE_PICTURE if _is_single_picture(path) else ""
+
+
+def _is_single_picture(path: Path) -> bool:
+    """True for a PNG, WebP or AVIF that does not move, by its first bytes."""
+    if path.suffix.lower() not in PICTURES:
+        return False
+    try:
+        with path.open("rb") as file:
+            head = file.read(PICTURE_HEAD)
+    except OSError:
+        return False
+    if head.startswith(b"\x89PNG"):
+        return b"acTL" not in head.partition(b"IDAT")[0]
+    moves = head[8:16] == b"WEBPVP8X" and any(byte & 0x02 for byte in head[20:21])
+    return not (moves or head[4:12] in (b"ftypavis", b"ftypmsf1"))
 
 
 def is_growing(path: Path, *, wait: Callable[[float], None] = time.sleep) -> bool:

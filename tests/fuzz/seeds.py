@@ -19,7 +19,7 @@ SOUNDS = [("mkv", "flac"), ("mkv", "eac3"), ("mkv", "dca"), ("mkv", "libvorbis")
           ("mov", "adpcm_ima_qt"), ("avi", "adpcm_ms"), ("avi", "adpcm_ima_wav"), ("avi", "pcm_u8"), ("wmv", "wmav1"),
           ("flv", "nellymoser"), ("flv", "adpcm_swf"), ("mp4", "libopus"), ("mp4", "ac3"), ("ts", "ac3"),
           ("ts", "pcm_bluray"), ("mpg", "pcm_dvd"), ("mkv", "pcm_alaw"), ("mkv", "pcm_f32le")]  # fmt: skip
-SILENT = {"gif", "m1v", "m2v"}
+SILENT = {"gif", "m1v", "m2v", "webp", "apng", "avif"}
 
 
 def clip(folder: Path, container: str, codec: str, sound: str | None = None, **changes: object) -> Path:

@@ -92,11 +92,13 @@ def test_the_table_at_the_end_counts_every_outcome_and_every_reason(library: Pat
     (library / "broken.mp4").symlink_to(library / "nowhere.mp4")
     (library / "shortcut").symlink_to(library / "trips")
     put(library / "notes.txt", b"x")
-    table = run(library).splitlines()[-13:]
+    put(library / "photo.png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR IDAT acTL")
+    table = run(library).splitlines()[-14:]
     assert [line.split() for line in table] == [
         ["new", "2"], ["already", "known", "0"], ["moved", "0"], ["same", "content", "0"], ["replaced", "0"],
-        ["missing", "0"], ["subtitles", "0"], ["skipped", "7"], ["4", "a", "recycle", "bin"],
-        ["1", "a", "dangling", "link"], ["1", "a", "link", "to", "a", "folder"], ["1", "unsupported", "type", "(.txt)"],
+        ["missing", "0"], ["subtitles", "0"], ["skipped", "8"], ["4", "a", "recycle", "bin"],
+        ["1", "a", "dangling", "link"], ["1", "a", "link", "to", "a", "folder"], ["1", "a", "single", "picture"],
+        ["1", "unsupported", "type", "(.txt)"],
         ["in", "all", "6", "bytes"],
     ]  # fmt: skip
 

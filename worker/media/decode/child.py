@@ -1,7 +1,8 @@
 """The child that decodes ONE untrusted video: ``main([..., MODE, PATH, LIMITS_JSON])``, started by ``client``.
 
-MODE ``probe`` decodes until the first frame; ``stream`` decodes everything once; ``check`` only loads. Results go to
-standard output as ``wire`` messages: facts, then frame and shot in time order, then end; or error instead of any.
+MODE ``probe`` decodes until the first frame; ``stream`` decodes everything once; ``check`` only loads; ``unfold``
+writes an animated WebP as a file that FFmpeg reads, to the path that is one argument more. Results go to standard
+output as ``wire`` messages: facts, then frame and shot in time order, then end; or error instead of any of them.
 Memory does not depend on the length of the video: a handful of decoded frames and one running shot.
 """
 
@@ -50,6 +51,7 @@ from worker.media.decode.luma import FrameSigner
 from worker.media.decode.orientation import orientation_of
 from worker.media.decode.sampler import FrameSampler
 from worker.media.decode.shots import CutDetector, Judged
+from worker.media.decode.unfold import unfold
 from worker.media.decode.upright import UprightScaler
 from worker.media.decode.wire import write_message
 from worker.media.errors import MediaError
@@ -302,7 +304,11 @@ def main(argv: list[str]) -> int:
     av.logging.set_libav_level(av.logging.ERROR)
     os.dup2(2, 1)  # whatever a library prints must not get between the messages
     try:
-        {"probe": probe, "stream": stream}[mode](path, limits, out)
+        if mode == "unfold":
+            with open(argv[4], "wb") as target:
+                unfold(path, limits, target)
+        else:
+            {"probe": probe, "stream": stream}[mode](path, limits, out)
     except MediaError as error:
         write_message(out, {"type": "error", "code": error.code, "detail": error.detail})
     except MemoryError as error:

@@ -19,6 +19,7 @@ from worker.media.decode.clock import clock_zero, has_time_stamps, may_restart, 
 from worker.media.decode.completeness import SLACK_SECONDS, WILD_PROMISE, Promise
 from worker.media.decode.fields import Interlacing
 from worker.media.decode.orientation import Orientation
+from worker.media.decode.unfold import is_folded, unfolded
 from worker.media.errors import MediaError
 from worker.media.playback import needs_proxy
 from worker.media.sandbox.limits import Limits
@@ -39,7 +40,8 @@ def open_container(path: str, limits: Limits) -> InputContainer:
     """Opens with the whitelists. Raises MediaError when no allowed demuxer takes the file."""
     options = reading_options(pixels=limits.pixels, streams=limits.streams + 1)  # one more than choose_video takes
     try:
-        return av.open(file_url(path), "r", options=options, metadata_errors="replace")
+        source = unfolded(path, limits) if is_folded(path) else file_url(path)
+        return av.open(source, "r", options=options, metadata_errors="replace")
     except av.error.InvalidDataError as error:
         raise _cannot_open(path, error) from error
     except av.error.MemoryError as error:
@@ -211,7 +213,7 @@ def displayed_size(width: int, height: int, aspect: float, turn: int) -> tuple[i
 
 def container_name(container: InputContainer, path: str) -> str:
     """FFmpeg's name; Matroska is distinguished from WebM by its document type, because browsers do so."""
-    name = container.format.name
+    name = "webp" if is_folded(path) else container.format.name
     if name != "matroska,webm":
         return name
     with open(path, "rb") as file:
@@ -246,7 +248,7 @@ def describe(container: InputContainer, video: VideoStream, path: str, seen: See
     rate = video.average_rate or video.guessed_rate
     facts = ProbeFacts(
         container=container_name(container, path),
-        video_codec=context.codec.canonical_name,
+        video_codec="webp" if is_folded(path) else context.codec.canonical_name,
         width=width,
         height=height,
         rotation=orientation.turn,

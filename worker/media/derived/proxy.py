@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import ffmpeg
 
+from worker.media.decode.client import decoder_command
 from worker.media.derived.proxy_filters import Filter, picture_filters
 from worker.media.disk_space import ensure_space
 from worker.media.errors import MediaError
@@ -53,12 +55,29 @@ def make_proxy(
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".mp4")
     os.close(handle)
     try:
-        _write(src, temporary, facts, limits, progress, cancelled)
+        with _readable(src, target.parent, facts, limits) as readable:
+            _write(readable, temporary, facts, limits, progress, cancelled)
         os.chmod(temporary, 0o644)
         os.replace(temporary, target)
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+@contextmanager
+def _readable(src: str | os.PathLike[str], folder: Path, facts: ProbeFacts,
+              limits: Limits) -> Iterator[str | os.PathLike[str]]:  # fmt: skip
+    """The file itself, or for an animated WebP a temporary one in ``folder`` that FFmpeg can decode."""
+    if facts.container != "webp":
+        yield src
+        return
+    with tempfile.NamedTemporaryFile(dir=folder, prefix=".unfolded.", suffix=".mkv") as unfolded:
+        command = decoder_command("unfold", os.path.abspath(os.fspath(src)), limits.to_json(), unfolded.name)
+        result = run_sandboxed(command, limits=limits, reads=[src], writes=[unfolded.name], stdout_bytes=0)
+        raise_for_disk(result)
+        if result.returncode or not os.path.getsize(unfolded.name):
+            raise MediaError("tool_failed", detail=result.stderr_tail[-2000:])
+        yield unfolded.name
 
 
 def _expected_bytes(facts: ProbeFacts) -> int:

@@ -19,6 +19,7 @@ TS_PACKET = 188
 
 _ARCHIVES = (b"PK\x03\x04", b"PK\x05\x06", b"7z\xbc\xaf\x27\x1c", b"Rar!\x1a\x07", b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00")
 _PICTURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM", b"II*\x00", b"MM\x00*", b"8BPS")
+_PICTURE_BRANDS = (b"avif", b"heic", b"heix", b"mif1")
 _PLAYLISTS = (b"#extm3u", b"ffconcat version", b"[playlist]", b"[reference]", b"<asx", b"<smil", b"<mpd")
 _ASF_PROTECTION = (  # the GUIDs of the content encryption objects
     bytes.fromhex("fbb3112223bdd211b4b700a0c955fc6e"),
@@ -53,7 +54,7 @@ def _check_head(head: bytes) -> None:
         raise MediaError("encrypted", detail="zip archive with a password")
     if head.startswith(_ARCHIVES):
         raise MediaError("archive")
-    if head.startswith(_PICTURES) or (head.startswith(b"RIFF") and head[8:12] == b"WEBP"):
+    if is_picture(head):
         raise MediaError("picture")
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()[:4096]
     if text.startswith(_PLAYLISTS) or (text.startswith(b"<?xml") and (b"<mpd" in text or b"<smil" in text)):
@@ -64,6 +65,19 @@ def _check_head(head: bytes) -> None:
         raise MediaError("encrypted", detail="ASF content encryption")
     if _is_scrambled_transport_stream(head):
         raise MediaError("encrypted", detail="scrambled transport stream")
+
+
+def is_picture(head: bytes) -> bool:
+    """One picture: not an animated PNG, WebP or AVIF."""
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        return b"acTL" not in head.partition(b"IDAT")[0]
+    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
+        return not is_animated_webp(head)
+    return head.startswith(_PICTURES) or (head[4:8] == b"ftyp" and head[8:12] in _PICTURE_BRANDS)
+
+
+def is_animated_webp(head: bytes) -> bool:
+    return head.startswith(b"RIFF") and head[8:16] == b"WEBPVP8X" and len(head) > 20 and bool(head[20] & 0x02)
 
 
 def _check_gif_size(head: bytes, limits: Limits) -> None:

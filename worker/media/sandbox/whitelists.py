@@ -13,12 +13,12 @@ PROTOCOLS = ("file",)
 
 # FFmpeg's demuxer names. ``matroska,webm`` and ``mov,mp4,...`` are matched by any of their parts.
 FORMATS = ("mov", "matroska", "webm", "avi", "mpegts", "flv", "mpeg", "ogg", "asf", "gif", "mxf",
-           "mpegvideo")  # fmt: skip
+           "mpegvideo", "apng")  # fmt: skip
 
 VIDEO_DECODERS = (
     "h264", "hevc", "vp8", "vp9", "libdav1d", "av1", "libaom-av1", "mpeg1video", "mpeg2video", "mpeg4",
     "msmpeg4v1", "msmpeg4v2", "msmpeg4", "h263", "flv", "wmv1", "wmv2", "wmv3", "vc1", "theora", "mjpeg",
-    "prores", "dnxhd", "dvvideo", "gif", "vp6f", "vp6",
+    "prores", "dnxhd", "dvvideo", "gif", "apng", "vp6f", "vp6",
     "ffv1", "huffyuv", "ffvhuff", "rawvideo", "png", "qtrle", "cinepak", "svq1",  # of archives and editing programs
 )  # fmt: skip
 AUDIO_DECODERS = (

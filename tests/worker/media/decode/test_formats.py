@@ -38,7 +38,7 @@ def test_every_container_and_codec_is_probed_and_decoded_to_the_end(tmp_path: Pa
     assert frames[0].time == 0.0
     assert frames[0].starts_shot
     assert frames[0].image.shape == (*fitted(facts.width, facts.height)[::-1], 3)
-    assert len(frames) >= 8
+    assert len(frames) >= (8 if facts.duration_seconds else 5)  # fewer where no header says how long it is
 
 
 @pytest.mark.parametrize("rotation", [90, 180, 270])

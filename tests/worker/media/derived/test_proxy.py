@@ -7,6 +7,7 @@ from pathlib import Path
 
 import av
 import pytest
+from PIL import Image
 
 from tests.clips import Scene, make_clip
 from worker.media.decode.probe import probe
@@ -108,3 +109,43 @@ def test_what_ffmpeg_says_on_a_full_device_is_understood(tmp_path: Path) -> None
                "-y", "file:/dev/full"]  # fmt: skip
     with pytest.raises(MediaError, match="no_space"):
         proxy.raise_for_disk(run_sandboxed(command, limits=Limits(), reads=[source], writes=["/dev/full"]))
+
+
+@pytest.mark.parametrize("container", ["webp", "apng", "avif"])
+def test_moving_pictures_become_videos_with_their_own_times(tmp_path: Path, container: str) -> None:
+    codec = "av1" if container == "avif" else container
+    path = make_clip(tmp_path / f"a.{container}", codec=codec, fps=5, seconds=3.0,
+                     scenes=[Scene("shapes", 1), Scene("shapes", 4)])  # fmt: skip
+    facts = probe(path)
+    assert needs_proxy(facts)
+    make_proxy(path, tmp_path / "proxy.mp4", facts=facts)
+    assert [entry.name for entry in tmp_path.glob(".*")] == []
+    for played in (path, tmp_path / "proxy.mp4"):
+        with open_frames(played) as stream:
+            assert list(stream)
+            assert stream.duration_seconds == pytest.approx(3.0, abs=0.25)
+            assert [shot.start for shot in stream.shots] == pytest.approx([0.0, 1.6], abs=0.1)
+
+
+def test_a_webp_of_uneven_times_and_clear_parts_is_shown_as_browsers_do(tmp_path: Path) -> None:
+    pages = [Image.new("RGBA", (64, 48), (200, 0, 0, 255)), Image.new("RGBA", (64, 48), (0, 0, 0, 0)),
+             Image.new("RGBA", (64, 48), (0, 0, 200, 255))]  # fmt: skip
+    path = tmp_path / "a.webp"
+    pages[0].save(path, save_all=True, append_images=pages[1:], duration=[1000, 5, 400], lossless=True)
+    with open_frames(path) as stream:
+        frames = list(stream)
+    assert [frame.time for frame in frames if frame.starts_shot or frame.time in (0.0, 1.0)] == [0.0, 1.0]
+    assert stream.duration_seconds == pytest.approx(1.5, abs=0.05)  # 5 milliseconds are shown for 100
+    assert frames[1].image.min() > 250  # what is clear is white
+
+
+def test_damaged_and_large_moving_pictures_are_refused(tmp_path: Path) -> None:
+    path = make_clip(tmp_path / "a.webp", codec="webp", seconds=1.0)
+    with (
+        pytest.raises(MediaError, match="too_large_picture"),
+        open_frames(path, limits=dataclasses.replace(Limits(), pixels=100)),
+    ):
+        pass
+    path.write_bytes(path.read_bytes()[:2000])
+    with pytest.raises(MediaError, match=r"damaged|truncated"), open_frames(path) as stream:
+        list(stream)
