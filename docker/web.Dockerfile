@@ -28,6 +28,4 @@ VOLUME /data
 EXPOSE 8000
 HEALTHCHECK --interval=15s --timeout=5s --start-period=60s CMD ["python", "-c", \
   "import urllib.request as u; u.urlopen(u.Request('http://127.0.0.1:8000/healthz', headers={'Host': 'localhost'}), timeout=4)"]
-CMD ["granian", "--interface", "wsgi", "--host", "0.0.0.0", "--port", "8000", "--workers", "1", \
-     "--blocking-threads", "16", "--workers-kill-timeout", "5", "--respawn-failed-workers", "--no-ws", \
-     "vsearch.wsgi:application"]
+CMD ["python", "-m", "vsearch.web"]

@@ -80,3 +80,27 @@ def words(name: str, default: str = "") -> list[str]:
 
 def folder(name: str, default: Path) -> Path:
     return Path(text(name, str(default))).expanduser().resolve()
+
+
+def choice(name: str, allowed: tuple[str, ...]) -> str:
+    """One of ``allowed``; the first of them when nothing is set."""
+    value = text(name, allowed[0]).lower()
+    if value not in allowed:
+        raise EnvironmentProblem(f"{name}={value!r} must be one of: {', '.join(filter(None, allowed))}")
+    return value
+
+
+def pairs(name: str) -> dict[str, str]:
+    """ "/srv/media=/protected,/videos=/library" -> {"/srv/media": "/protected", "/videos": "/library"}."""
+    found: dict[str, str] = {}
+    for word in words(name):
+        key, sign, value = word.partition("=")
+        if not sign or not key.strip():
+            raise EnvironmentProblem(f"{name}: {word!r} must look like folder=address")
+        found[key.strip().rstrip("/")] = value.strip().rstrip("/")
+    return found
+
+
+def cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

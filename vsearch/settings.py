@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -111,7 +112,6 @@ MIDDLEWARE = [
 ]
 
 ROOT_URLCONF = "vsearch.urls"
-WSGI_APPLICATION = "vsearch.wsgi.application"
 
 TEMPLATES = [
     {
@@ -245,7 +245,19 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": [NONE],
     }
 }
-DATA_UPLOAD_MAX_MEMORY_SIZE = 20 * 1024**2
+DATA_UPLOAD_MAX_MEMORY_SIZE = 20 * 1024**2  # the web process takes less where no file belongs (vsearch.web.routes)
+FILE_UPLOAD_TEMP_DIR = DATA_DIR / "incoming"  # bodies on their way; never the system's temporary folder
+with contextlib.suppress(OSError):  # Django's check says what is wrong with it
+    FILE_UPLOAD_TEMP_DIR.mkdir(parents=True, exist_ok=True)
+
+# Web processes: each has an event loop, some 20 threads and the text encoder in memory.
+WEB_PROCESSES = env.integer("VSEARCH_WEB_PROCESSES", min(3, max(1, env.cores() // 2)), low=1, high=32)
+# Videos that play (or are paused) at once from one address, and for one login; a browser has at most some dozens.
+STREAMS_PER_CLIENT = env.integer("VSEARCH_STREAMS_PER_CLIENT", 512, low=1)
+# A proxy in front sends the files of media itself: "x-accel-redirect" (nginx) or "x-sendfile" (Apache, lighttpd).
+SENDFILE = env.choice("VSEARCH_SENDFILE", ("", "x-accel-redirect", "x-sendfile"))
+# folder=address, ...: where files below a folder are for the proxy. Other files are sent by the web process.
+SENDFILE_FOLDERS = env.pairs("VSEARCH_SENDFILE_FOLDERS")
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [

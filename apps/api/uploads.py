@@ -38,6 +38,7 @@ from apps.videos.models import Upload
 VERSION = "1.0.0"
 EXTENSIONS = "creation,termination,expiration"
 BODY_TYPE = "application/offset+octet-stream"
+FOLLOWS = "vsearch.bytes_to_follow"  # the web process cuts a long PATCH into pieces; not a header, so nobody sends it
 
 
 class VersionMismatch(InvalidInput):
@@ -162,6 +163,7 @@ class UploadView(TusView):
             offset=whole_number(request, "Upload-Offset"),
             length=whole_number(request, "Content-Length"),
             body=body,
+            follow=body.META.get(FOLLOWS, 0),
         )
         upload = uploads.upload_finish(upload=upload, become=become)
         return Response(status=204, headers={**offset_headers(upload), **result_headers(upload)})

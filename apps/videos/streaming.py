@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -26,6 +27,7 @@ from apps.videos.models import Video
 from apps.videos.presence import Place, video_check
 from apps.videos.ranges import NotSatisfiable, requested_span
 from apps.videos.selectors import video_get
+from apps.videos.sendfile import handed_over
 from apps.videos.storage import CONTENT_TYPES
 from apps.videos.subtitles import as_webvtt, subtitle_cues
 
@@ -113,7 +115,10 @@ def send_file(
     missing: str,
     max_age: int = 0,
 ) -> HttpResponseBase:
-    """200, 206, 304, 404, 412 or 416 for the file at ``path``; HEAD sends the same headers and no body."""
+    """200, 206, 304, 404, 412 or 416 for the file at ``path``; HEAD sends the same headers and no body.
+
+    Where a proxy sends files (apps.videos.sendfile), its header and no body.
+    """
     try:
         file = path.open("rb")
     except OSError:
@@ -122,11 +127,16 @@ def send_file(
     if not stat.S_ISREG(facts.st_mode):
         file.close()
         return _missing(missing)
-    etag = quote_etag(f"{facts.st_size:x}-{facts.st_mtime_ns:x}")
-    modified = int(facts.st_mtime)
-    response = _body(request, file, facts.st_size, etag, modified, content_type)
-    response["ETag"] = etag
-    response["Last-Modified"] = http_date(modified)
+    response: HttpResponseBase
+    if proxy := handed_over(path):
+        file.close()  # ranges and conditions are the proxy's, too
+        response = HttpResponse(content_type=content_type, headers=proxy)
+    else:
+        etag = quote_etag(f"{facts.st_size:x}-{facts.st_mtime_ns:x}")
+        modified = int(facts.st_mtime)
+        response = _body(request, file, facts.st_size, etag, modified, content_type)
+        response["ETag"] = etag
+        response["Last-Modified"] = http_date(modified)
     response["Cache-Control"] = f"private, max-age={max_age}" if max_age else "private, no-cache"
     response["X-Content-Type-Options"] = "nosniff"
     response["Content-Disposition"] = "inline"
@@ -165,12 +175,7 @@ def _body(
     if request.method == "HEAD":
         file.close()
         return HttpResponse(status=status, content_type=content_type, headers=headers)
-    return StreamingHttpResponse(
-        Blocks(file, start, end),
-        status=status,
-        content_type=content_type,
-        headers=headers,
-    )
+    return MediaResponse(Blocks(file, start, end), status=status, content_type=content_type, headers=headers)
 
 
 def _range_applies(if_range: str | None, etag: str, modified: int) -> bool:
@@ -185,13 +190,42 @@ def _range_applies(if_range: str | None, etag: str, modified: int) -> bool:
         return False
 
 
+@dataclass(frozen=True)
+class FileSpan:
+    """The bytes [start, end) of an open file, read at any position; who has it closes it."""
+
+    descriptor: int
+    start: int
+    end: int
+
+    def read(self, position: int, size: int) -> bytes:
+        """Empty when the file has become shorter."""
+        return os.pread(self.descriptor, size, position)
+
+    def close(self) -> None:
+        os.close(self.descriptor)
+
+
+class MediaResponse(StreamingHttpResponse):
+    """Bytes of a file. The web process takes ``blocks.span()`` and sends it outside its threads (vsearch.web)."""
+
+    def __init__(self, blocks: Blocks, *, status: int, content_type: str, headers: dict[str, str]) -> None:
+        super().__init__(blocks, status=status, content_type=content_type, headers=headers)
+        self.blocks = blocks
+
+
 class Blocks:
     """The bytes [start, end) of an open file, one block in memory at a time."""
 
     def __init__(self, file: BinaryIO, start: int, end: int) -> None:
         self._file = file
         self._left = end - start
+        self.start, self.end = start, end
         file.seek(start)
+
+    def span(self) -> FileSpan:
+        """The same bytes with a descriptor of their own, which outlives this."""
+        return FileSpan(os.dup(self._file.fileno()), self.start, self.end)
 
     def __iter__(self) -> Iterator[bytes]:
         while self._left > 0:

@@ -125,9 +125,10 @@ def upload_expires_at(upload: Upload) -> datetime:
     return upload.updated_at + KEEP
 
 
-def upload_append(*, upload: Upload, offset: int, length: int, body: Body) -> int:
+def upload_append(*, upload: Upload, offset: int, length: int, body: Body, follow: int = 0) -> int:
     """Append up to ``length`` bytes of ``body`` at ``offset``; returns the new offset. Constant memory.
 
+    ``follow``: bytes of the same request that come in later calls, so that too many are refused before the first.
     What arrived before a connection broke stays. Raises Conflict (wrong offset), Locked (another request is
     writing), TooLarge (more than was announced), or NoSpace, after which nothing of the upload is left.
     """
@@ -137,7 +138,7 @@ def upload_append(*, upload: Upload, offset: int, length: int, body: Body) -> in
         have = file.seek(0, os.SEEK_END)
         if offset != have:
             raise Conflict(f"The server has {have} bytes of this file, not {offset}. Continue from there.")
-        if have + length > upload.length:
+        if have + length + follow > upload.length:
             raise TooLarge(f"The file was announced with {upload.length} bytes; this would make it longer.")
         try:
             _copy(body, file, length)
@@ -148,7 +149,9 @@ def upload_append(*, upload: Upload, offset: int, length: int, body: Body) -> in
             raise
         finally:
             if upload.pk is not None:
-                now_have = _flushed_size(file)
+                if not follow:  # the client is about to be told: what it hears must survive a power cut
+                    os.fsync(file.fileno())
+                now_have = os.fstat(file.fileno()).st_size
                 Upload.objects.filter(id=upload.id).update(offset=now_have, updated_at=timezone.now())
                 upload.offset = now_have
     return upload.offset
@@ -162,12 +165,6 @@ def _copy(body: Body, file: BinaryIO, length: int) -> None:
             return  # the client is gone; it will ask for the offset and continue
         file.write(block)
         left -= len(block)
-
-
-def _flushed_size(file: BinaryIO) -> int:
-    file.flush()
-    os.fsync(file.fileno())
-    return os.fstat(file.fileno()).st_size
 
 
 @contextmanager

@@ -1,5 +1,5 @@
 // Resumable uploads: tus 1.0 against /api/v1/uploads. Knows no page; callers listen to onChange.
-const CHUNK_BYTES = 8 * 1024 * 1024;
+const CHUNK_BYTES = 32 * 1024 * 1024; // the server stores what arrived of one when the connection breaks
 const STALL_MS = 60_000; // no byte moved for so long: the connection is taken as lost
 const ANSWER_MS = 15 * 60_000; // the last chunk of a very large file is hashed before the server answers
 const LONGEST_WAIT_MS = 30_000;
@@ -227,7 +227,7 @@ export class Upload {
         if (xhr.status >= 200 && xhr.status < 300) resolve(xhr);
         // Another offset, another request still writing, or a server that restarts: ask for its offset and continue.
         else if ([409, 423].includes(xhr.status) && method !== "POST") reject(new Lost());
-        else if ([500, 502, 503, 504].includes(xhr.status)) reject(new Lost());
+        else if ([408, 500, 502, 503, 504].includes(xhr.status)) reject(new Lost());
         else reject(refusal(xhr));
       };
       xhr.send(body);

@@ -11,9 +11,8 @@ from django.conf import settings
 
 PROGRAM = """
 import json, sys
-import vsearch.wsgi
+import vsearch.asgi
 from django.conf import settings
-from django.core.handlers.wsgi import WSGIHandler
 from django.urls import get_resolver
 from django.utils.module_loading import import_string
 get_resolver().url_patterns
@@ -37,7 +36,7 @@ COMPUTES = ("media", "embedders", "alignment", "training", "evaluation", "tasks"
 
 @pytest.fixture(scope="module")
 def loaded() -> set[str]:
-    """Modules of a process that has loaded the WSGI application, every URL and every readiness check."""
+    """Modules of a process that has loaded the application, every URL and every readiness check."""
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM], cwd=settings.BASE_DIR, capture_output=True, text=True, check=True, timeout=120
     )

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import sys
 
-from vsearch.processes.supervisor import Service
+from django.conf import settings
 
-WEB_THREADS = 16  # a player that streams holds one
+from vsearch import env
+from vsearch.processes.supervisor import Service
+from vsearch.web.server import command
+
 PREFORK_PROCESSES = 2
 _PYTHON = (sys.executable, "-m")
 
@@ -28,11 +31,8 @@ def _environment(threads: int) -> dict[str, str]:
 
 
 def _web(host: str, port: int) -> Service:
-    command = [*_PYTHON, "granian", "--interface", "wsgi", "--host", host, "--port", str(port), "--workers", "1"]
-    command += ["--blocking-threads", str(WEB_THREADS), "--workers-kill-timeout", "5", "--log-level", "error"]
-    command += ["--respawn-failed-workers", "--no-ws", "vsearch.wsgi:application"]
     address = {"VSEARCH_HOST": host, "VSEARCH_PORT": str(port)}
-    return Service("web", command, {**_environment(1), **address})
+    return Service("web", command(host, port, settings.WEB_PROCESSES), {**_environment(1), **address})
 
 
 def _worker(name: str, queues: str, pool: str, concurrency: int, threads: int, app: str = "worker.app") -> Service:
@@ -50,7 +50,7 @@ def all_services(host: str, port: int) -> list[Service]:
     """gpu and lookup use the pool "threads" with one thread: no fork, which CUDA would not survive, models stay
     loaded, and the main thread keeps answering the broker's heartbeats while a task runs for hours. training has an
     app of its own that imports no torch before a run needs it, so that it costs little while nobody trains."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = env.cores()
     return [
         _web(host, port),
         _worker("gpu", "gpu", "threads", 1, cores),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from django.test import Client
@@ -217,3 +218,18 @@ def test_strangers_see_media_only_when_search_is_public(client: Client, video: V
 
 def test_media_can_only_be_read(viewer: Client, video: Video) -> None:
     assert viewer.post(f"/videos/{video.id}/stream").status_code == 405
+
+
+@pytest.mark.parametrize(("kind", "header"), [("x-accel-redirect", "X-Accel-Redirect"), ("x-sendfile", "X-Sendfile")])
+def test_a_proxy_sends_the_file_where_one_is_configured(
+    viewer: Client, tmp_path: Path, settings: Settings, kind: str, header: str
+) -> None:
+    video = imported(tmp_path / "library", CONTENT, name="a b%20ü.mp4")
+    settings.SENDFILE, settings.SENDFILE_FOLDERS = kind, {str(tmp_path / "library"): "/protected"}
+    response = viewer.get(f"/videos/{video.id}/stream", headers={"Range": "bytes=1-2"})
+    assert (response.status_code, response.content) == (200, b"")
+    assert response[header] == "/protected/" + quote(Path(video.path).name)
+    assert response["Content-Type"] == "video/mp4"
+    assert Client().get(f"/videos/{video.id}/stream").status_code == 403  # who may watch is still decided here
+    settings.SENDFILE_FOLDERS = {str(tmp_path / "lib"): "/protected"}
+    assert body(viewer.get(f"/videos/{video.id}/stream")) == CONTENT
