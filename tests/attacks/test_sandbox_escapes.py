@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.clips import make_clip
+from worker.management.examinations import sandbox
 from worker.media.decode.probe import probe
 from worker.media.derived.proxy import make_proxy
 from worker.media.sandbox import escapes, examination
@@ -106,6 +107,24 @@ def test_the_one_file_is_read_and_its_neighbour_is_not(tmp_path: Path, held: dic
     assert "Permission denied" in done.stderr_tail
 
 
+def test_the_file_that_is_converted_cannot_be_emptied(tmp_path: Path, held: dict[str, bool]) -> None:
+    """Opening it for reading is enough for that on a kernel whose Landlock is old."""
+    if not held["seccomp"]:
+        pytest.skip("this machine has no seccomp; the doctor says so")
+    original, output = tmp_path / "original", tmp_path / "output"
+    original.write_text("a video")
+    output.write_text("longer than what is written")
+    code = (
+        f"open({str(output)!r}, 'w').write('new')\nimport os\n"
+        f"print(open({str(original)!r}).read(), flush=True)\nos.open({str(original)!r}, os.O_RDONLY | os.O_TRUNC)"
+    )
+    python = [sys.executable, "-I", "-S", "-c", code]
+    with Sandboxed(python, limits=Limits(), reads=[original], writes=[output], without=["landlock", "user"]) as child:
+        assert child.stdout.read() == b"a video\n"
+        assert child.wait() != 0
+    assert (original.read_text(), output.read_text()) == ("a video", "new")
+
+
 def test_the_code_beside_the_decoder_is_closed_to_it(held: dict[str, bool]) -> None:
     """The folder that holds the code may also hold the library (``./data``)."""
     if not held["landlock"]:
@@ -152,3 +171,29 @@ def test_a_machine_without_a_layer_still_decodes_and_converts(
     written = tmp_path / "out" / "proxy.mp4"
     assert probe(written).video_codec == "h264"
     assert written.stat().st_uid == os.geteuid()
+
+
+def test_the_doctor_says_what_is_missing(monkeypatch: pytest.MonkeyPatch, held: dict[str, bool]) -> None:
+    monkeypatch.setenv("VSEARCH_SANDBOX_WITHOUT", "seccomp")
+    findings = {finding.detail: finding for finding in sandbox()}
+    assert findings["seccomp is left out by VSEARCH_SANDBOX_WITHOUT"].state == "warning"
+    [could] = [finding for finding in findings.values() if "taken over could" in finding.detail]
+    assert "start a process" in could.detail and could.remedy
+    holds = {finding.detail.split(" holds:")[0] for finding in findings.values() if " holds:" in finding.detail}
+    assert ("Landlock" in holds) == held["landlock"]
+
+
+def test_the_doctor_finds_a_program_that_cannot_run_in_the_sandbox(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held: dict[str, bool]
+) -> None:
+    if not held["landlock"]:
+        pytest.skip("this machine has no Landlock; the doctor says so")
+    hidden, wrapper = tmp_path / "elsewhere" / "settings", tmp_path / "ffmpeg"
+    hidden.parent.mkdir()
+    hidden.write_text("a line\n")
+    wrapper.write_text(f"#!/bin/sh\nread line < {hidden} || exit 7\nexec /bin/true\n")
+    wrapper.chmod(0o755)
+    monkeypatch.setenv("FFMPEG_BINARY", str(wrapper))
+    problems = [finding for finding in sandbox() if finding.state == "problem"]
+    assert [finding.detail for finding in problems if "ffmpeg does not run in it" in finding.detail]
+    assert all("VSEARCH_SANDBOX_WITHOUT" in finding.remedy for finding in problems)

@@ -44,7 +44,7 @@ def examine() -> Iterator[Finding]:
         yield from _broker()
     yield from _ffmpeg()
     yield from _pyav()
-    yield from _sandbox()
+    yield from sandbox()
     if reachable:
         yield from _models()
     yield from _disk()
@@ -121,7 +121,7 @@ _LAYERS = {
 }  # fmt: skip
 
 
-def _sandbox() -> Iterator[Finding]:
+def sandbox() -> Iterator[Finding]:
     """What a decoder that was taken over could do. A layer that is missing is a warning: the others hold."""
     from worker.media.sandbox import examination
     from worker.media.sandbox.runner import without_layers
@@ -138,6 +138,8 @@ def _sandbox() -> Iterator[Finding]:
     for layer, (name, meaning, remedy) in _LAYERS.items():
         if layer in left_out:
             yield Finding("warning", "sandbox", f"{name} is left out by VSEARCH_SANDBOX_WITHOUT", "unset it")
+        elif layer == "user" and together.user == 0:
+            yield Finding("warning", "sandbox", "a decoder runs as root, without the rights of root", remedy)
         elif alone[layer]:
             yield Finding("ok", "sandbox", f"{name} holds: {meaning}")
         else:

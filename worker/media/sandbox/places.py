@@ -43,4 +43,6 @@ def _python() -> list[str]:
     own = [_PACKAGE, *(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib"))]
     for prefix in {sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix}:
         own += _parts(prefix, "bin", "pyvenv.cfg", *_LIBRARIES)
+    # An environment may borrow the packages of another one.
+    own += [place for place in sys.path if os.path.basename(place) in ("site-packages", "dist-packages")]
     return own

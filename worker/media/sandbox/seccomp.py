@@ -130,10 +130,14 @@ def program(machine: str, pid: int, *, writing: bool) -> list[bytes]:
     code += _when(_PRCTL[column], [_argument(0), _instruction(_EQUAL, _PR_SET_PDEATHSIG, 0, 1), _refuse(), allow])
     code += _when(_FCNTL[column], [_argument(1), _instruction(_EQUAL, _F_SETOWN, 1, 0),
                                    _instruction(_EQUAL, _F_SETOWN_EX, 0, 1), _refuse(), allow])  # fmt: skip
-    if not writing:
-        for numbers, flags in _OPENS:
-            if (number := numbers[column]) is not None:
-                code += _when(number, [_argument(flags), _instruction(_ANY_BIT, _WRITING, 0, 1), _refuse(), allow])
+    for numbers, flags in _OPENS:
+        if (number := numbers[column]) is None:
+            continue
+        if writing:  # a file that is only read can be emptied by it, which Landlock holds from version 3 on
+            code += _when(number, [_argument(flags), _instruction(_ANY_BIT, os.O_TRUNC, 0, 2),
+                                   _instruction(_ANY_BIT, os.O_ACCMODE, 1, 0), _refuse(), allow])  # fmt: skip
+        else:
+            code += _when(number, [_argument(flags), _instruction(_ANY_BIT, _WRITING, 0, 1), _refuse(), allow])
     return [*code, allow]
 
 
