@@ -18,7 +18,7 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "vsearch.settings")
 django.setup()
 
-from django.db import InterfaceError, OperationalError, close_old_connections  # noqa: E402
+from django.db import InterfaceError, InternalError, OperationalError, close_old_connections  # noqa: E402
 from kombu.exceptions import OperationalError as BrokerError  # noqa: E402
 
 from apps.core.jobs import sweep  # noqa: E402
@@ -39,8 +39,8 @@ def run(stop: threading.Event) -> None:
         close_old_connections()
         try:
             sweep()
-        except (OperationalError, InterfaceError) as error:
-            log.warning("the database does not answer: %s", error)
+        except (OperationalError, InterfaceError, InternalError) as error:
+            log.warning("the database does not answer, or takes no writes: %s", error)
             continue
         if time.monotonic() >= expire_at:
             expire_at = time.monotonic() + (EXPIRE_SECONDS if _send("worker.expire") else EXPIRE_AGAIN_SECONDS)

@@ -6,7 +6,8 @@ import errno
 
 MESSAGE = "There is no space left on the server's disk. Reading and searching go on; free some space, then try again."
 OUT_OF_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
-_POSTGRES_DISK_FULL = "53100"
+# disk_full, and read_only_sql_transaction: the embedded database takes no writes while the disk is full
+_POSTGRES_STATES = frozenset({"53100", "25006"})
 
 
 def is_disk_full(error: BaseException) -> bool:
@@ -15,7 +16,7 @@ def is_disk_full(error: BaseException) -> bool:
     while cause is not None:
         if isinstance(cause, OSError) and cause.errno in OUT_OF_SPACE:
             return True
-        if getattr(cause, "sqlstate", None) == _POSTGRES_DISK_FULL:
+        if getattr(cause, "sqlstate", None) in _POSTGRES_STATES:
             return True
         cause = cause.__cause__
     return False

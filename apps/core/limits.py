@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from django.conf import settings
-from django.db import OperationalError, connection
+from django.db import DatabaseError, connection
 
 from apps.core.disk_full import is_disk_full
 from apps.core.exceptions import TooMany
@@ -101,7 +101,7 @@ def _take(bucket: Bucket) -> int:
     with connection.cursor() as cursor:
         try:
             cursor.execute(_TAKE, values)
-        except OperationalError as error:
+        except DatabaseError as error:
             if bucket.name in _READING and is_disk_full(error):
                 return 0
             raise

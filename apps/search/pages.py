@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from itertools import islice
 
-from django.db import OperationalError, transaction
+from django.db import DatabaseError, transaction
 
 from apps.core.disk_full import is_disk_full
 from apps.core.exceptions import InvalidInput
@@ -37,7 +37,7 @@ def first_page(question: Question, limit: int, *, query_hash: str = "") -> Page:
         return results, None
     try:
         snapshot = snapshot_create(ranking=ranking, query_hash=query_hash)
-    except OperationalError as error:
+    except DatabaseError as error:
         if not is_disk_full(error):
             raise
         return results, None  # a page without a following one is better than none

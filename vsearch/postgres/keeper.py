@@ -4,6 +4,8 @@ Users hold a shared lock on ``postgres.users`` in the data directory (``embedded
 success means that nobody is left, however the last user ended, so the server is stopped. While it stops, the owned
 lock makes a newcomer wait, who then starts a keeper of his own.
 
+A server that stopped because the disk is full comes back for reading only (``reserve``).
+
 A server that runs and does not answer is killed with all its children and started again. One that recovers from a crash
 answers "starting up"; it is left alone, however long that takes, as long as it gets on.
 
@@ -12,6 +14,7 @@ Run as ``python -m vsearch.postgres.keeper REQUEST``, where REQUEST is the JSON 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -25,6 +28,7 @@ from types import FrameType
 import psutil
 
 from vsearch.lifetime import FileLock, preparing
+from vsearch.postgres.reserve import Reserve
 
 LOOK_SECONDS = 0.2
 STOP_SECONDS = 20.0
@@ -57,11 +61,11 @@ def _ask(number: int, frame: FrameType | None) -> None:
     raise _Asked
 
 
-def _start(launch: Launch) -> subprocess.Popen[bytes]:
+def _start(launch: Launch, *, read_only: bool = False) -> subprocess.Popen[bytes]:
     log = os.open(launch.log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
         return subprocess.Popen(
-            launch.command,
+            [*launch.command, *(["-c", "default_transaction_read_only=on"] if read_only else [])],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -154,21 +158,35 @@ def destroy(server: subprocess.Popen[bytes]) -> None:
     psutil.wait_procs(family, timeout=STOP_SECONDS)
 
 
+def _tell(line: str) -> None:
+    with contextlib.suppress(OSError):  # the log may be on the disk that is full
+        print(line, file=sys.stderr, flush=True)
+
+
 def keep(launch: Launch) -> None:
     """Run the server until the lock on the users' file can be owned, or SIGTERM comes."""
     users = FileLock(Path(launch.users_file))
+    reserve, read_only = Reserve(Path(launch.folder)), False
     server = _start(launch)
     watch = Watch(launch, server.pid)
     try:
         while not users.try_own():
+            if read_only and reserve.disk_is_wide:
+                _tell("There is space on the disk again: the database may write.")
+                _stop(server)
+            elif not read_only:
+                reserve.make()
             if server.poll() is None and watch.hangs():
-                print(f"The database did not answer for {launch.patience_seconds:.0f} s: it is started again.",
-                      file=sys.stderr, flush=True)  # fmt: skip
+                _tell(f"The database did not answer for {launch.patience_seconds:.0f} s: it is started again.")
                 destroy(server)
             if server.poll() is not None:
                 watch.close()
                 time.sleep(RESTART_SECONDS)
-                server = _start(launch)
+                read_only = reserve.disk_is_full
+                if read_only:
+                    reserve.release()
+                    _tell("The disk is full: the database can only be read.")
+                server = _start(launch, read_only=read_only)
                 watch = Watch(launch, server.pid)
             time.sleep(LOOK_SECONDS)
             users.release()
