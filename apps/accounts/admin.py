@@ -103,6 +103,6 @@ class PeopleAdmin(NoLadder, UserAdmin):
 
 
 @admin.register(Group)
-class OwnGroupAdmin(NoLadder, GroupAdmin):
+class OwnGroupAdmin(NoLadder, GroupAdmin):  # type: ignore[misc]
     def may_touch(self, request: HttpRequest, obj: Group) -> bool:
         return _lacks_none(request, obj.permissions.all())

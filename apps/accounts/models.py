@@ -46,10 +46,6 @@ class ApiToken(BaseModel):
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}...)"
 
-    @property
-    def scope_words(self) -> list[str]:
-        return [str(Scope(scope).label) for scope in self.scopes]
-
 
 class TokenHolder(User):
     """A person who shows a token: has those of the own permissions that a scope of the token names, and no other.

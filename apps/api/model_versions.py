@@ -22,6 +22,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.accounts.people import signed_in
+from apps.accounts.permissions import may_administer
 from apps.api.paging import Pages
 from apps.api.permissions import MayAdminister, MayTrain
 from apps.api.throttles import SearchLimit, TrainingLimit
@@ -45,6 +46,14 @@ class ModelVersionSerializer(serializers.ModelSerializer[ModelVersion]):
             "failure", "created_at", "promoted_at",
         )  # fmt: skip
         read_only_fields = fields
+
+    def to_representation(self, instance: ModelVersion) -> dict[str, Any]:
+        """Why an installation failed names folders of the server."""
+        shown: dict[str, Any] = super().to_representation(instance)
+        request = self.context.get("request")
+        if request is None or not may_administer(signed_in(request)):
+            shown["failure"] = "The installation failed." if instance.failure else ""
+        return shown
 
 
 class ReportSerializer(serializers.ModelSerializer[EvaluationReport]):
@@ -91,7 +100,7 @@ class ModelVersionView(APIView):
         card = selectors.version_card(version)
         return Response(
             {
-                **ModelVersionSerializer(version).data,
+                **ModelVersionSerializer(version, context={"request": request}).data,
                 "card_html": str(card.text),
                 "run": str(card.run.id) if card.run is not None else None,
                 "indexed": {"videos": card.indexed, "clips": card.clips, "ready_videos": card.ready},

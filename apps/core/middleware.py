@@ -77,12 +77,13 @@ class LimitMiddleware:
         return self._get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        return limit_response(exception) if isinstance(exception, TooMany) else None
+        return limit_response(request, exception) if isinstance(exception, TooMany) else None
 
 
-def limit_response(error: TooMany) -> HttpResponse:
-    """A page that needs no database: who asks too often costs little."""
-    page = loader.get_template("429.html").render({"message": error.message})
+def limit_response(request: HttpRequest, error: TooMany) -> HttpResponse:
+    """A page, or a fragment for htmx. Needs no database: who asks too often costs little."""
+    template = "core/_too_many.html" if request.headers.get("HX-Request") else "429.html"
+    page = loader.get_template(template).render({"message": error.message})
     headers = {"Retry-After": str(error.wait), "Cache-Control": "no-store"}
     response = HttpResponse(page, status=error.status, headers=headers)
     response._has_been_logged = True  # type: ignore[attr-defined]  # once, by the limit, and not as a warning

@@ -19,6 +19,8 @@ from apps.embeddings.models import ModelVersion
 from apps.videos.models import Video
 from tests.apps.duplicates.rows import found, make_video
 from tests.apps.people import imported, user
+from worker.embedders.base import EmbedderError
+from worker.tasks.running import model_failed
 
 pytestmark = pytest.mark.django_db
 
@@ -67,6 +69,25 @@ def test_the_folder_of_a_model_is_not_part_of_its_name(client: Client, settings:
     for page in ("/", "/api/v1/search?q=dog", "/api/v1/model-versions"):
         answer = client.get(page).content.decode()
         assert "secret-folder" not in answer and "clip" in answer, page
+
+
+def test_why_a_model_failed_is_for_administrators() -> None:
+    failed = {"state": "failed", "failure": "The model in /secret-folder cannot be loaded"}
+    version = ModelVersion.objects.create(role="semantic", name="a", **failed)
+    for group, sees in (("Trainers", False), ("Administrators", True)):
+        client = Client()
+        client.force_login(user(group))
+        for page in (
+            f"/training/versions/{version.id}",
+            f"/api/v1/model-versions/{version.id}",
+            "/api/v1/model-versions",
+        ):
+            assert ("secret-folder" in client.get(page).content.decode()) == sees, page
+
+
+def test_what_a_broken_model_says_itself_is_for_the_log() -> None:
+    shown = model_failed(EmbedderError("The model in /secret-folder cannot be loaded"))
+    assert (shown.code, "secret-folder" in shown.message) == ("model", False)
 
 
 def test_details_of_readiness_are_for_this_machine_and_administrators() -> None:

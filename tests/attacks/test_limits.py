@@ -269,6 +269,15 @@ def test_the_form_and_the_api_of_find_by_video_share_a_limit(settings: Settings,
     assert fresh().get("/find").status_code == 200
 
 
+@pytest.mark.django_db
+def test_a_list_that_loads_more_says_why_it_does_not(client: Client, settings: Settings) -> None:
+    settings.PUBLIC_SEARCH, settings.LIMITS = True, {**settings.LIMITS, "search": (1, 60.0)}
+    client.get("/?q=dog")
+    refused = client.get("/?q=dog&cursor=x", headers={"HX-Request": "true", "HX-Target": "more"})
+    assert refused.status_code == 429
+    assert "Try again in" in refused.content.decode() and b"<html" not in refused.content
+
+
 COSTS = [
     ("search", "GET", "/?q=dog"),
     ("search", "GET", "/similar?video={video}"),

@@ -26,7 +26,7 @@ from apps.videos.job_kinds import INGEST
 from apps.videos.models import Video
 from worker.library.canaries import PROBES, Canary, canary, index_canary, text_canary, words_canary
 from worker.tasks.library_index import SLICE_SECONDS, index_library, videos_waiting
-from worker.tasks.running import JobContinues, JobFailed, JobInterrupted, RunningJob, task
+from worker.tasks.running import JobContinues, JobFailed, JobInterrupted, RunningJob, model_failed, task
 
 if TYPE_CHECKING:
     from worker.embedders.base import Embedder
@@ -80,7 +80,7 @@ def candidate(job: RunningJob) -> None:
         serving = semantic_embedder(active) if active is not None else None
         comparison = _compared(job, training, candidate, active, embedder, serving)
     except EmbedderError as error:
-        raise JobFailed("model", str(error)) from error
+        raise model_failed(error) from error
     except Interrupted as error:
         job.check()
         raise JobInterrupted(str(job.id)) from error

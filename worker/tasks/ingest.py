@@ -31,7 +31,7 @@ from worker.media.disk_space import ensure_space
 from worker.media.errors import MediaError
 from worker.media.playback import needs_proxy
 from worker.media.sandbox.limits import allowed
-from worker.tasks.running import JobContinues, JobFailed, RunningJob, task
+from worker.tasks.running import JobContinues, JobFailed, RunningJob, model_failed, task
 from worker.tasks.subtitles import read_files, with_languages
 from worker.types import ProbeFacts
 
@@ -111,7 +111,7 @@ def ingest(job: RunningJob) -> None:
         job.check()  # a cancel or a shutdown also ends the decoder
         raise JobFailed(error.code, error.message) from error
     except EmbedderError as error:
-        raise JobFailed("model", str(error)) from error
+        raise model_failed(error) from error
     job.progress("writing", 0.98)
     video.refresh_from_db()
     _file_check(video)

@@ -26,7 +26,7 @@ from worker.library.vectors import copy_embedder
 from worker.media.errors import MediaError
 from worker.tasks.matching import copy_version, found_match, gallery
 from worker.tasks.pictures import draw_matches
-from worker.tasks.running import JobFailed, RunningJob, task
+from worker.tasks.running import JobFailed, RunningJob, model_failed, task
 from worker.types import Descriptors
 
 SHORT_SECONDS = 2.0
@@ -149,7 +149,7 @@ def lookup(job: RunningJob) -> None:
         job.check()  # a cancel or a shutdown also ends the decoder
         raise JobFailed(error.code, error.message) from error
     except EmbedderError as error:
-        raise JobFailed("model", str(error)) from error
+        raise model_failed(error) from error
     with transaction.atomic():
         job.hold()
         lookup_mark_done(

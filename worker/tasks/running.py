@@ -66,6 +66,15 @@ class JobFailed(Exception):
         self.message = message
 
 
+MODEL_BROKEN = "The model cannot be used. Run `manage.py doctor` on the server; the log of the worker says more."
+
+
+def model_failed(error: Exception) -> JobFailed:
+    """What people see when a model does not work. What it says itself names folders, and goes to the log."""
+    log.error("a model cannot be used: %s", error)
+    return JobFailed("model", MODEL_BROKEN)
+
+
 shutting_down = threading.Event()  # set when Celery begins to stop
 
 

@@ -25,7 +25,7 @@ from apps.training.runs.lifecycle import (
     run_mark_note,
     run_mark_running,
 )
-from worker.tasks.running import JobFailed, JobInterrupted, JobStopped, RunningJob, task
+from worker.tasks.running import JobFailed, JobInterrupted, JobStopped, RunningJob, model_failed, task
 
 if TYPE_CHECKING:
     from worker.training.prepare import Base
@@ -67,7 +67,7 @@ def train(job: RunningJob) -> None:
     except TrainingError as error:
         raise JobFailed(error.code, error.message) from error
     except EmbedderError as error:
-        raise JobFailed("model", str(error)) from error
+        raise model_failed(error) from error
     except Interrupted as error:
         job.check()  # says by whom: a person, a shutdown, or another worker that took over
         raise JobInterrupted(str(job.id)) from error
