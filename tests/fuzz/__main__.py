@@ -58,7 +58,9 @@ def run(count: int, first: int, folder: Path) -> list[Outcome]:
             except Wrong as wrong:
                 name, damage, _ = harness.input(number)
                 outcome = Outcome(number, name, damage, f"WRONG: {str(wrong)[:300]}", 0.0)
-                harness = Harness(folder)  # what is left behind is told once
+                for left in harness.work.iterdir():
+                    left.unlink()
+                harness = Harness(folder)  # what else is left behind is told once
             if outcome.result.startswith("WRONG") or outcome.seconds > SLOW_SECONDS or "crash" in outcome.result:
                 (folder / f"kept-{number}").write_bytes(harness.input(number)[2])
             outcomes.append(outcome)

@@ -53,7 +53,8 @@ class Harness:
         self.folder = folder
         self._seeds: dict[str, bytes] = {}
         self.work = folder / "work"
-        self.work.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(self.work, ignore_errors=True)  # of a run that was stopped
+        self.work.mkdir(parents=True)
         self.before = Leftovers.now(self.work)
 
     def input(self, number: int) -> tuple[str, list[str], bytes]:

@@ -313,6 +313,8 @@ def main(argv: list[str]) -> int:
         write_message(out, {"type": "error", "code": error.code, "detail": error.detail})
     except MemoryError as error:
         write_message(out, {"type": "error", "code": "out_of_memory", "detail": str(error)})
+    except av.error.FFmpegError as error:  # where only a damaged file makes FFmpeg fail, as in going back to its start
+        write_message(out, {"type": "error", "code": "damaged", "detail": str(error)})
     except BrokenPipeError:
         return 1  # nobody listens any more
     out.close()

@@ -6,6 +6,7 @@ import dataclasses
 import os
 import re
 from collections import Counter
+from contextlib import suppress
 from fractions import Fraction
 from itertools import islice
 
@@ -124,7 +125,9 @@ def _length(track: VideoStream) -> float:
 
 def _single_pictures(container: InputContainer, tracks: list[VideoStream]) -> set[int]:
     """The tracks that have no second packet among the first of the file. Begins the file anew."""
-    seen = Counter(packet.stream.index for packet in islice(container.demux(*tracks), AHEAD_PACKETS) if packet.size)
+    seen: Counter[int] = Counter()
+    with suppress(av.error.FFmpegError, IndexError):  # what was seen until a damaged place decides
+        seen.update(packet.stream.index for packet in islice(container.demux(*tracks), AHEAD_PACKETS) if packet.size)
     container.seek(0)
     return {track.index for track in tracks if seen[track.index] < 2}
 
