@@ -71,7 +71,6 @@ class Sandboxed:
     """
 
     def __init__(self, args: Sequence[str], *, limits: Limits, reads: Paths = (), writes: Paths = (),
-                 stdin: int | IO[bytes] | None = None,
                  without: Sequence[str] | None = None) -> None:  # fmt: skip
         self.deadline = time.monotonic() + limits.wall_seconds
         self._writes = [os.path.abspath(path) for path in writes]
@@ -86,7 +85,7 @@ class Sandboxed:
         command = [*launch, json.dumps(order), str(os.getpid()), *args]
         self.process: subprocess.Popen[bytes] = subprocess.Popen(
             command,
-            stdin=subprocess.DEVNULL if stdin is None else stdin,
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=minimal_environment(),
@@ -171,7 +170,6 @@ def run_sandboxed(
     limits: Limits,
     reads: Paths = (),
     writes: Paths = (),
-    stdin: int | IO[bytes] | None = None,
     stdout_bytes: int = STDOUT_BYTES,
     on_line: Callable[[str], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
@@ -189,7 +187,7 @@ def run_sandboxed(
                 on_line(chunk.decode("utf-8", "replace").rstrip("\r\n"))
             kept.extend(chunk[: max(0, stdout_bytes - len(kept))])
 
-    with Sandboxed(args, limits=limits, reads=reads, writes=writes, stdin=stdin) as program:
+    with Sandboxed(args, limits=limits, reads=reads, writes=writes) as program:
         reader = threading.Thread(target=collect, args=(program.stdout,), name="stdout", daemon=True)
         reader.start()
         while True:
