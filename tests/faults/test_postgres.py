@@ -20,7 +20,7 @@ from tests.platform.conftest import data_dir as data_dir
 from tests.platform.servers import wait_until
 from vsearch.postgres import embedded, keeper
 
-KILLS = int(os.environ.get("VSEARCH_TEST_KILLS", "6"))  # the short form; 20 and more in the long one
+KILLS = int(os.environ.get("VSEARCH_FAULT_KILLS", "6"))  # the short form; 20 and more in the long one
 PATIENCE_SECONDS = 6.0
 
 

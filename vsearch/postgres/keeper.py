@@ -35,7 +35,7 @@ STOP_SECONDS = 20.0
 RESTART_SECONDS = 1.0
 ASK_SECONDS = 3.0
 ANSWER_SECONDS = 10.0
-_ACCEPTS, _REJECTS = 0, 1  # what pg_isready returns; the rest means that nobody answered
+_REJECTS, _SILENT = 1, 2  # what pg_isready returns; the rest says nothing against the server
 _RECOVERING = ("startup", "checkpointer")  # the children that work while a server starts up
 
 
@@ -106,17 +106,23 @@ class Watch:
         if self._question is None:
             if now - self._asked >= ASK_SECONDS:
                 self._asked = now
-                self._question = subprocess.Popen(
-                    [*self._launch.question, "-t", str(round(ANSWER_SECONDS))],
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
-                )
+                self._ask(now)
         elif (answer := self._question.poll()) is not None or now - self._asked > 2 * ANSWER_SECONDS:
             self.close()
-            if answer == _ACCEPTS or self._gets_on(rejects=answer == _REJECTS):
+            if answer not in (_REJECTS, _SILENT, None) or self._gets_on(rejects=answer == _REJECTS):
                 self._well = now
         return now - self._well > self._launch.patience_seconds
+
+    def _ask(self, now: float) -> None:
+        try:
+            self._question = subprocess.Popen(
+                [*self._launch.question, "-t", str(round(ANSWER_SECONDS))],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+        except OSError:  # no memory, no more processes: that says nothing about the server
+            self._well = now
 
     def close(self) -> None:
         if self._question is not None:
