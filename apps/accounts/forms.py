@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from django import forms
@@ -14,6 +15,8 @@ from apps.accounts.tokens import DEFAULT_DAYS, scopes_open_to
 from apps.core.addresses import UNKNOWN, client_address
 from apps.core.exceptions import TooMany
 
+log = logging.getLogger(__name__)
+
 
 class ThrottledLogin(AuthenticationForm):
     """Refuses to look at a password after too many wrong ones; ``wait_seconds`` tells the view."""
@@ -22,9 +25,11 @@ class ThrottledLogin(AuthenticationForm):
 
     def clean(self) -> dict[str, Any]:
         username = self.cleaned_data.get("username") or ""
+        address = client_address(self.request) if self.request else UNKNOWN
         try:
-            right = password_guess(username=username, address=client_address(self.request) if self.request else UNKNOWN)
+            right = password_guess(username=username, address=address)
         except TooMany as error:
+            log.info("a login from %s was refused: too many wrong passwords", address)
             self.wait_seconds = error.wait
             raise ValidationError(error.message, code="throttled") from error
         cleaned: dict[str, Any] = super().clean()
