@@ -75,6 +75,7 @@ class Decoding:
         self.packets = self.broken_packets = self.frames = 0
         self.data_start = 0.0  # of the first packet of the picture track, on the file's clock
         self.data_end = 0.0  # of any track, on the file's clock; followed only if the picture track promises nothing
+        self.stays_until = 0.0  # of the last frame, on the file's clock, where empty packets follow it
         self.restarts, self.holes = Restarts(), Holes()
         self.read_error = ""
         configure_decoder(video, limits)
@@ -92,14 +93,21 @@ class Decoding:
             if restarting:
                 self.restarts.correct(packet)
             if start is not None and packet.stream.type != "subtitle":
-                end = (seconds_of(packet) or 0.0) + float((packet.duration or 0) * packet.time_base)
-                self.holes.packet(start + offset, end, is_picture=packet.stream is self.video, position=packet.pos,
+                until = (seconds_of(packet) or 0.0) + float((packet.duration or 0) * packet.time_base)
+                self.holes.packet(start + offset, until, is_picture=packet.stream is self.video, position=packet.pos,
                                   size=packet.size)  # fmt: skip
             if follow and packet.pts is not None:
                 end = (packet.pts + (packet.duration or 0)) * packet.time_base
                 self.data_end = max(self.data_end, float(end))
-            if packet.stream is self.video:  # the empty packets at the end all have the stream_index 0
+            # The empty packets at the end have no time and all the stream_index 0. One with a time says in Ogg and AVI
+            # that the last frame stays; a decoder would take it for the end.
+            if packet.stream is not self.video:
+                continue
+            shown = packet.dts if packet.pts is None else packet.pts
+            if packet.size or shown is None:
                 yield packet
+            else:
+                self.stays_until = max(self.stays_until, float((shown + (packet.duration or 0)) * packet.time_base))
 
     def demuxed(self, tracks: Iterable[Stream]) -> Iterator[Packet[Any]]:
         """The packets of ``tracks``, also those after a stretch of a transport stream that cannot be read."""
@@ -278,11 +286,12 @@ def stream(path: str, limits: Limits, out: IO[bytes]) -> None:
             output.judged(cuts.push(position, signer(frame), fields.follow(frame, aspect())))
             output.sign_of_life()
         output.judged(cuts.flush())
-        check_complete(promise, decoding.result(clock.first + zero, clock.end + zero), cut_off=is_cut_off(path))
-        output.sampler.finish(clock.end)
+        end = max(clock.end, decoding.stays_until - zero)
+        check_complete(promise, decoding.result(clock.first + zero, end + zero), cut_off=is_cut_off(path))
+        output.sampler.finish(end)
         output.shots()
         holes = [(max(0.0, start - zero), end - start) for start, end in decoding.holes.spans()]
-        write_message(out, {"type": "end", "duration": clock.end, "frames": decoding.frames, "peak": peak_memory(),
+        write_message(out, {"type": "end", "duration": end, "frames": decoding.frames, "peak": peak_memory(),
                             "holes": holes})  # fmt: skip
 
 

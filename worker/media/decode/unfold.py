@@ -10,6 +10,7 @@ from fractions import Fraction
 from typing import IO
 
 import av
+import numpy as np
 from PIL import Image, ImageSequence
 
 from worker.media.errors import MediaError
@@ -51,7 +52,7 @@ def _write(picture: Image.Image, limits: Limits, into: IO[bytes]) -> None:
             flat.alpha_composite(page.convert("RGBA"))
             milliseconds = int(page.info.get("duration", 0))
             milliseconds = milliseconds if milliseconds > TOO_QUICK else QUICK
-            frame = av.VideoFrame.from_image(flat.convert("RGB")).reformat(format="bgr0")
+            frame = av.VideoFrame.from_ndarray(np.asarray(flat.convert("RGB")), "rgb24").reformat(format="bgr0")
             frame.pts, frame.time_base = at, Fraction(1, 1000)
             for packet in track.encode(frame):
                 packet.duration = milliseconds
