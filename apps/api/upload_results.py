@@ -8,14 +8,16 @@ from apps.accounts.permissions import may_upload
 from apps.core.exceptions import NotAllowed
 from apps.videos.models import Upload, Video
 from apps.videos.registration import video_register
+from apps.videos.storage import file_sha256
 
 
 def become(upload: Upload) -> UUID:
-    """Move the bytes to their place and return the id of the Video or Lookup."""
+    """Give the bytes their place and return the id of the Video or Lookup. Inside the transaction of the upload."""
     return _video(upload) if upload.purpose == Upload.Purpose.LIBRARY else _lookup(upload)
 
 
 def _video(upload: Upload) -> UUID:
+    sha256 = file_sha256(upload.path)  # before the first query: a large file takes minutes
     if upload.owner is None or not may_upload(upload.owner):
         raise NotAllowed("Your account is no longer allowed to upload videos.")
     video, _ = video_register(
@@ -23,6 +25,7 @@ def _video(upload: Upload) -> UUID:
         original_name=upload.file_name,
         source=Video.Source.UPLOAD,
         owner=upload.owner,
+        sha256=sha256,
     )
     return video.id
 

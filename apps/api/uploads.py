@@ -30,6 +30,7 @@ from apps.accounts.permissions import may_upload
 from apps.api.permissions import MayLook
 from apps.api.throttles import UploadLimit
 from apps.api.upload_results import become
+from apps.core.addresses import address_group, client_address
 from apps.core.exceptions import InvalidInput, NotAllowed
 from apps.videos import uploads
 from apps.videos.exceptions import WrongType
@@ -121,6 +122,7 @@ class UploadListView(TusView):
             file_name=told.get("filename", ""),
             length=whole_number(request, "Upload-Length"),
             purpose=purpose,
+            address=address_group(client_address(request)),
             **asker(request, start_session=True),
         )
         if upload.length == 0:
@@ -143,7 +145,8 @@ class UploadView(TusView):
     def head(self, request: Request, upload_id: UUID) -> Response:
         # Also finishes what a killed server left whole: after this a client that sees all bytes asks no more.
         upload = uploads.upload_finish(upload=self._upload(request, upload_id), become=become)
-        return Response(headers={"Upload-Length": str(upload.length), **offset_headers(upload)})
+        told = {"Upload-Length": str(upload.length), **offset_headers(upload), **result_headers(upload)}
+        return Response(headers=told)
 
     @extend_schema(operation_id="uploads_read", responses={200: dict})
     def get(self, request: Request, upload_id: UUID) -> Response:

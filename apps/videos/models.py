@@ -210,6 +210,8 @@ class Upload(BaseModel):
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.CASCADE)
     session_key = models.CharField(max_length=64, blank=True)  # of an anonymous lookup
+    # Of a visitor, while the upload is unfinished: what one address may reserve is limited.
+    address = models.CharField(max_length=64, blank=True, default="", db_default="")
     purpose = models.CharField(max_length=16, choices=Purpose)
     file_name = models.CharField(max_length=300)
     length = models.BigIntegerField()

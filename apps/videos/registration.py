@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path, PurePath
-from uuid import UUID, uuid4
+from uuid import UUID, uuid4, uuid5
 
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
@@ -19,7 +19,7 @@ from apps.videos.job_kinds import INGEST
 from apps.videos.models import Video
 from apps.videos.paths import path_text, readable_name
 from apps.videos.presence import WHOLE, Place, file_place
-from apps.videos.storage import file_sha256, folder_remove, move_into, original_path
+from apps.videos.storage import file_sha256, folder_remove, original_path, place_into
 
 
 def video_register(
@@ -34,15 +34,15 @@ def video_register(
 ) -> tuple[Video, bool]:
     """Make the file a video of the library; returns (video, whether it is new).
 
-    An upload is moved to its place in MEDIA_DIR; an import stays where it is. Content decides: of two calls with
-    the same bytes, even at the same time, one makes the row and the other gets it (its uploaded file is removed,
-    unless the stored one is missing). A failed video of the same content is tried again.
+    An upload also gets its place in MEDIA_DIR; the caller removes ``path`` after its own transaction. Content
+    decides: of two calls with the same bytes, even at the same time, one makes the row and the other gets it (its
+    file is used only when the stored one is missing). A failed video of the same content is tried again.
     """
     path = Path(path)
     sha256 = sha256 or file_sha256(path)
     original_name = readable_name(PurePath(original_name).name)
     names = tags_clean(tags)
-    video_id = uuid4()
+    video_id = upload_video_id(path) if source == Video.Source.UPLOAD else uuid4()
     try:
         with transaction.atomic():
             video = Video.objects.create(
@@ -60,44 +60,45 @@ def video_register(
             enqueue(kind=INGEST, subject_id=video.id, title=video.title)
             if source == Video.Source.UPLOAD:
                 # Before the commit: whoever sees the row finds the file.
-                move_into(path, video.file)
+                place_into(path, video.file)
                 _path_set(video, video.file, source)
         return video, True
     except FileNotFoundError as error:
-        folder_remove(video_id)
         raise InvalidInput(f"{path} no longer exists.", field="path") from error
     except IntegrityError:
-        folder_remove(video_id)
         existing = Video.objects.filter(sha256=sha256).first()
         if existing is None:
             raise  # not the content was there twice: something else is wrong
-    except BaseException:
-        _take_back(video_id, path, original_name)
-        raise
+    if source == Video.Source.UPLOAD:
+        unregistered_remove(path)
     return _join_existing(existing.id, path, original_name, source, names), False
 
 
-def _take_back(video_id: UUID, path: Path, original_name: str) -> None:
-    """The row was not committed: the moved file returns, so that the caller may try again or remove it."""
-    moved = original_path(video_id, original_name)
-    if moved.exists() and not path.exists():
-        move_into(moved, path)
-    folder_remove(video_id)
+def upload_video_id(path: Path) -> UUID:
+    """The id of the video that an uploaded file becomes: the same in every attempt, so that one that was cut off by a
+    kill is repeated in the same place. Files of uploads and lookups have an id as their name."""
+    try:
+        return uuid5(UUID(path.stem), "video")
+    except ValueError:
+        return uuid4()
+
+
+def unregistered_remove(path: Path) -> None:
+    """The uploaded file becomes no video after all: remove what an attempt that was cut off has left in MEDIA_DIR."""
+    video_id = upload_video_id(path)
+    if not Video.objects.filter(id=video_id).exists():
+        folder_remove(video_id)
 
 
 @transaction.atomic
 def _join_existing(video_id: UUID, path: Path, original_name: str, source: str, tags: list[str]) -> Video:
     video = Video.objects.select_for_update().get(id=video_id)
-    stored = file_place(video, read_up_to=WHOLE)[0] == Place.HERE
-    if source == Video.Source.UPLOAD:
-        if stored:
-            path.unlink(missing_ok=True)
+    if file_place(video, read_up_to=WHOLE)[0] != Place.HERE:
+        if source == Video.Source.UPLOAD:
+            place_into(path, original_path(video.id, original_name))
+            _path_set(video, original_path(video.id, original_name), source)
         else:
-            target = original_path(video.id, original_name)
-            move_into(path, target)
-            _path_set(video, target, Video.Source.UPLOAD)
-    elif not stored:
-        _path_set(video, path, Video.Source.IMPORT)
+            _path_set(video, path, source)
     tags_add(video, tags)
     if video.state == Video.State.FAILED:
         ingest_again(video)

@@ -6,7 +6,6 @@ client's name survives. An imported file stays in place and is never written to 
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import shutil
@@ -74,11 +73,16 @@ def type_check(name: str) -> None:
 
 def space_check(needed_bytes: int, *, promised_bytes: int = 0) -> None:
     """Raise NoSpace unless the disk takes ``needed_bytes`` beside what other uploads were promised and a reserve."""
-    folder = Path(settings.UPLOAD_DIR)
-    folder.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(folder).free - promised_bytes - RESERVE_BYTES
+    free = free_bytes() - promised_bytes
     if needed_bytes > free:
         raise no_space(needed_bytes=needed_bytes, free_bytes=max(0, free))
+
+
+def free_bytes() -> int:
+    """What uploads may use of the disk; negative when the reserve is touched."""
+    folder = Path(settings.UPLOAD_DIR)
+    folder.mkdir(parents=True, exist_ok=True)
+    return shutil.disk_usage(folder).free - RESERVE_BYTES
 
 
 def no_space(*, needed_bytes: int, free_bytes: int) -> NoSpace:
@@ -123,25 +127,45 @@ def is_managed(path: str | Path) -> bool:
     return bool(str(path)) and Path(settings.MEDIA_DIR) in Path(path).parents
 
 
-def move_into(source: Path, target: Path) -> None:
-    """Rename, so that the target is whole or absent; across disks copy beside it first. NoSpace when it is full."""
+def place_into(source: Path, target: Path) -> None:
+    """Give ``target`` the bytes of ``source``, whole or not at all, and leave ``source`` where it is.
+
+    On one disk both are names of the same bytes; else, or where a disk knows no second names, it is copied. Whoever
+    writes rows about it removes the source after the commit: then a kill at any moment loses nothing, and all of it can
+    be done again. NoSpace when the disk is full, FileNotFoundError.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.replace(source, target)
-        return
-    except OSError as error:
-        if error.errno != errno.EXDEV:
-            raise
     partial = target.with_name(f"{target.name}.part")
+    partial.unlink(missing_ok=True)
     try:
-        shutil.copyfile(source, partial)
+        _second_name(source, partial)
         os.replace(partial, target)
+        _settle(target.parent)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         if error.errno in OUT_OF_SPACE:
             raise no_space(needed_bytes=source.stat().st_size, free_bytes=0) from error
         raise
-    source.unlink(missing_ok=True)
+    finally:
+        partial.unlink(missing_ok=True)  # also left by a rename between two names of the same bytes
+
+
+def _second_name(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except FileNotFoundError:
+        raise
+    except OSError:  # another disk, or one without hard links
+        shutil.copyfile(source, target)
+        _settle(target)
+
+
+def _settle(path: Path) -> None:
+    """Survives a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def folder_remove(video_id: UUID) -> None:

@@ -1,41 +1,47 @@
 """Resumable uploads (the core of tus 1.0 with creation, termination and expiration).
 
 The file in UPLOAD_DIR is the truth: the offset is its size, so after a broken connection or a killed server the
-client continues where the bytes end. What a whole file becomes is decided by the caller of ``upload_finish``.
+client continues where the bytes end. What a whole file becomes is decided by the caller of ``upload_finish``: it is
+written with the end of the upload in one transaction, and the file is removed only after it.
 """
 
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import BinaryIO, Protocol
 from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.db.models import F, QuerySet, Sum
+from django.db import connection, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from apps.core.disk_full import OUT_OF_SPACE
-from apps.core.exceptions import Conflict, InvalidInput, NotFound
-from apps.videos.exceptions import Locked, TooLarge
+from apps.core.exceptions import Conflict, InvalidInput, NotFound, VSearchError
+from apps.videos.exceptions import Locked, NoSpace, TooLarge
 from apps.videos.models import Upload
 from apps.videos.paths import readable_name
-from apps.videos.storage import (
-    no_space,
-    readable,
-    space_check,
-    type_check,
-)
+from apps.videos.registration import unregistered_remove
+from apps.videos.storage import free_bytes, no_space, readable, space_check, type_check
+from apps.videos.upload_room import Unfinished, room_for
+
+log = logging.getLogger(__name__)
 
 BLOCK_BYTES = 1024**2
 KEEP = timedelta(hours=24)  # since the last byte
-PROMISE = timedelta(hours=1)  # for how long a paused upload keeps its space on the disk
+KEEP_VISITORS = timedelta(hours=2)
+KEEP_EMPTY = timedelta(minutes=15)  # not one byte came
+ABANDONED = timedelta(minutes=2)  # whole, and nobody asks what became of it
 OPEN_UPLOADS = 100  # a person; enough for a folder dropped into the browser
+OPEN_OF_ADDRESS = 20  # visitors, in all their sessions
+_ONE_AT_A_TIME = 0x75706C6F6164  # key of an advisory lock: what is promised is counted by one request at a time
 
 
 class Body(Protocol):
@@ -49,10 +55,11 @@ def upload_create(
     purpose: str,
     owner: User | None = None,
     session_key: str = "",
+    address: str = "",
 ) -> Upload:
-    """Accept an upload of ``length`` bytes, or refuse it before a byte was sent.
+    """Accept an upload of ``length`` bytes, or refuse it before a byte was sent. ``address``: of a visitor.
 
-    Raises InvalidInput, TooLarge (413), WrongType (415) or NoSpace (507).
+    Raises InvalidInput, TooLarge (413), WrongType (415), Conflict (too many are open) or NoSpace (507).
     """
     name = PurePath(file_name.replace("\\", "/").replace("\x00", "")).name.strip()[:300]
     if not name:
@@ -71,17 +78,21 @@ def upload_create(
             "Larger ones can be imported from a folder on the server with manage.py import.",
             field="Upload-Length",
         )
-    mine = _open().filter(owner=owner, session_key=session_key)
-    if mine.count() >= OPEN_UPLOADS:
-        raise Conflict(f"{OPEN_UPLOADS} uploads are unfinished already. Finish or remove some of them first.")
-    space_check(length, promised_bytes=_promised_bytes())
-    upload = Upload.objects.create(
-        owner=owner,
-        session_key=session_key,
-        purpose=purpose,
-        file_name=readable_name(name),
-        length=length,
-    )
+    address = "" if owner is not None else address
+    _empty_ones_expire()
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_ONE_AT_A_TIME])
+        _count_check(owner, session_key, address)
+        _room_check(owner, address, purpose, length)
+        upload = Upload.objects.create(
+            owner=owner,
+            session_key=session_key,
+            address=address,
+            purpose=purpose,
+            file_name=readable_name(name),
+            length=length,
+        )
     try:
         upload.path.parent.mkdir(parents=True, exist_ok=True)
         upload.path.touch(mode=0o600)
@@ -97,9 +108,42 @@ def _open() -> QuerySet[Upload]:
     return Upload.objects.filter(completed_at__isnull=True)
 
 
-def _promised_bytes() -> int:
-    moving = _open().filter(updated_at__gte=timezone.now() - PROMISE)
-    return int(moving.aggregate(rest=Sum(F("length") - F("offset")))["rest"] or 0)
+def _count_check(owner: User | None, session_key: str, address: str) -> None:
+    mine = _open().filter(owner=owner, session_key=session_key).count()
+    if mine >= OPEN_UPLOADS:
+        raise Conflict(f"{OPEN_UPLOADS} uploads are unfinished already. Finish or remove some of them first.")
+    if address and _open().filter(owner=None, address=address).count() >= OPEN_OF_ADDRESS:
+        raise Conflict(
+            f"{OPEN_OF_ADDRESS} uploads of visitors at your address are unfinished. Finish or remove some of them "
+            "first, or log in."
+        )
+
+
+def _room_check(owner: User | None, address: str, purpose: str, length: int) -> None:
+    """Raise NoSpace when others were promised the space, or a share is used up."""
+    now = timezone.now()
+    unfinished = [
+        Unfinished(owner_id, where, kind == Upload.Purpose.LOOKUP, size, received, (now - moved).total_seconds())
+        for owner_id, where, kind, size, received, moved in _open().values_list(
+            "owner_id", "address", "purpose", "length", "offset", "updated_at"
+        )
+    ]
+    owner_id = None if owner is None else owner.pk
+    new = Unfinished(owner_id, address, purpose == Upload.Purpose.LOOKUP, length)
+    room = room_for(new, unfinished, max(0, free_bytes()))
+    if room.allowed is not None and length > room.allowed:
+        raise NoSpace(
+            f"{room.whose} can send up to {readable(room.allowed)} at the moment; this file has {readable(length)}. "
+            "Try a shorter clip, or try again later."
+        )
+    space_check(length, promised_bytes=room.promised)
+
+
+def _empty_ones_expire() -> None:
+    """Uploads that began with nothing make room quickly."""
+    for upload in _open().filter(offset=0, updated_at__lt=timezone.now() - KEEP_EMPTY):
+        if upload_expires_at(upload) < timezone.now():
+            upload_remove(upload)
 
 
 def upload_get(*, upload_id: UUID, owner: User | None = None, session_key: str = "") -> Upload:
@@ -122,7 +166,18 @@ def upload_offset(upload: Upload) -> int:
 
 
 def upload_expires_at(upload: Upload) -> datetime:
-    return upload.updated_at + KEEP
+    if upload.completed_at is not None:
+        return upload.updated_at + KEEP
+    if _size(upload) == 0:
+        return upload.updated_at + KEEP_EMPTY
+    return upload.updated_at + (KEEP if upload.owner_id is not None else KEEP_VISITORS)
+
+
+def _size(upload: Upload) -> int:
+    try:
+        return upload.path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def upload_append(*, upload: Upload, offset: int, length: int, body: Body, follow: int = 0) -> int:
@@ -133,6 +188,8 @@ def upload_append(*, upload: Upload, offset: int, length: int, body: Body, follo
     writing), TooLarge (more than was announced), or NoSpace, after which nothing of the upload is left.
     """
     if upload.completed_at is not None:
+        if (offset, length) == (upload.length, 0):
+            return offset  # a client that did not hear the answer asks again
         raise Conflict("This upload is complete.")
     with _locked_file(upload) as file:
         have = file.seek(0, os.SEEK_END)
@@ -152,7 +209,8 @@ def upload_append(*, upload: Upload, offset: int, length: int, body: Body, follo
                 if not follow:  # the client is about to be told: what it hears must survive a power cut
                     os.fsync(file.fileno())
                 now_have = os.fstat(file.fileno()).st_size
-                Upload.objects.filter(id=upload.id).update(offset=now_have, updated_at=timezone.now())
+                if now_have > have:  # an empty request does not renew anything
+                    Upload.objects.filter(id=upload.id).update(offset=now_have, updated_at=timezone.now())
                 upload.offset = now_have
     return upload.offset
 
@@ -183,19 +241,25 @@ def _locked_file(upload: Upload) -> Iterator[BinaryIO]:
 
 
 def upload_finish(*, upload: Upload, become: Callable[[Upload], UUID]) -> Upload:
-    """Hand a whole file to ``become`` (which moves or removes it) and keep the id of what it became.
+    """Hand a whole file to ``become`` and keep the id of what it became, in one transaction.
 
-    Safe to call at any time and twice: does nothing while bytes are missing or when it is done.
+    Safe to call at any time and again, also after a kill at any moment: does nothing while bytes are missing or when
+    it is done. ``become`` leaves the file where it is; it is removed after the commit.
     """
-    if upload.completed_at is not None or upload_offset(upload) < upload.length:
-        return upload
-    with _locked_file(upload):
-        upload.refresh_from_db()
-        if upload.completed_at is not None:
+    if upload.completed_at is None:
+        if upload_offset(upload) < upload.length:
             return upload
-        upload.result_id = become(upload)
-        upload.completed_at, upload.offset = timezone.now(), upload.length
-        upload.save(update_fields=["result_id", "completed_at", "offset", "updated_at"])
+        with _locked_file(upload):
+            try:
+                upload.refresh_from_db()
+            except Upload.DoesNotExist as error:
+                raise NotFound("This upload was removed.") from error
+            if upload.completed_at is None:
+                with transaction.atomic():
+                    upload.result_id = become(upload)
+                    upload.completed_at, upload.offset, upload.address = timezone.now(), upload.length, ""
+                    upload.save(update_fields=["result_id", "completed_at", "offset", "address", "updated_at"])
+    upload.path.unlink(missing_ok=True)
     return upload
 
 
@@ -203,14 +267,37 @@ def upload_remove(upload: Upload) -> None:
     """Forget the upload and its bytes (not what it became)."""
     if upload.completed_at is None:
         upload.path.unlink(missing_ok=True)
+        unregistered_remove(upload.path)
     upload.delete()
 
 
-def uploads_expire(*, now: datetime | None = None) -> int:
-    """Remove uploads (and their unfinished files) that nobody touched for a day; returns how many."""
-    limit = (now or timezone.now()) - KEEP
+def uploads_finish(*, become: Callable[[Upload], UUID], now: datetime | None = None) -> int:
+    """Finish the uploads that are whole and whose client has not come back since; returns how many."""
     count = 0
-    for upload in Upload.objects.filter(updated_at__lt=limit):
-        upload_remove(upload)
-        count += 1
+    for upload in _open().filter(updated_at__lt=(now or timezone.now()) - ABANDONED):
+        if _size(upload) < upload.length or not upload.path.exists():
+            continue
+        try:
+            upload_finish(upload=upload, become=become)
+        except VSearchError as error:  # the person may no longer upload, or a client is at it
+            log.info("upload %s stays unfinished: %s", upload.id, error)
+        else:
+            count += 1
+    return count
+
+
+def uploads_expire(*, now: datetime | None = None) -> int:
+    """Remove uploads that nobody touched for their time, with their files, and files that belong to none; returns how
+    many rows went."""
+    now = now or timezone.now()
+    count = 0
+    for upload in Upload.objects.filter(updated_at__lt=now - KEEP_EMPTY):
+        if upload_expires_at(upload) < now:
+            upload_remove(upload)
+            count += 1
+    known = {str(upload_id) for upload_id in _open().values_list("id", flat=True)}
+    for path in Path(settings.UPLOAD_DIR).iterdir() if Path(settings.UPLOAD_DIR).is_dir() else ():
+        # Of a server that was killed between the commit and the removal; a young one may belong to a request.
+        if path.is_file() and path.name not in known and path.stat().st_mtime < (now - KEEP).timestamp():
+            path.unlink(missing_ok=True)
     return count

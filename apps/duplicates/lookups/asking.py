@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from datetime import timedelta
 from pathlib import Path, PurePath
-from uuid import UUID, uuid4
+from uuid import UUID, uuid4, uuid5
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -20,7 +20,7 @@ from apps.duplicates.lookups.files import lookups_folder
 from apps.duplicates.models import Lookup
 from apps.videos.models import Video
 from apps.videos.paths import readable_name
-from apps.videos.storage import extension_of, move_into
+from apps.videos.storage import extension_of, place_into
 
 MIN_SPAN_SECONDS = 2.0
 END_SLACK_SECONDS = 1.0  # people type whole seconds, videos end between them
@@ -38,9 +38,10 @@ def lookup_create(
 ) -> Lookup:
     """Ask where a file, or a video of the library, exists already: the row and its job in one transaction.
 
-    The file at ``path`` must be ours (in UPLOAD_DIR); it is moved, kept until the lookup expires, and never enters
-    the library by itself. With ``start`` or ``end`` (seconds of a library video) only that span asks; the other one
-    is then the beginning or the end of the video. Raises InvalidInput, NotFound or Conflict.
+    The file at ``path`` must be ours (in UPLOAD_DIR), and the caller removes it after its own transaction; its bytes
+    are kept until the lookup expires, and never enter the library by themselves. With ``start`` or ``end`` (seconds of
+    a library video) only that span asks; the other one is then the beginning or the end of the video. Raises
+    InvalidInput, NotFound or Conflict.
     """
     if (path is None) == (video_id is None):
         raise InvalidInput("Send either a file or the id of a video in the library.", field="file")
@@ -49,7 +50,7 @@ def lookup_create(
     if owner is None and not session_key:
         raise InvalidInput("A lookup belongs to a person or to a session.")
     lookup = Lookup(
-        id=uuid4(),
+        id=uuid4() if path is None else _id_for(Path(path)),
         owner=owner,
         session_key="" if owner is not None else session_key,
         expires_at=timezone.now() + timedelta(days=settings.LOOKUP_DAYS),
@@ -73,8 +74,16 @@ def lookup_create(
         enqueue(kind=LOOKUP, subject_id=lookup.id, title=lookup.file_name)
         if path is not None:
             # Before the commit: the worker that sees the row finds the file.
-            move_into(Path(path), Path(lookup.path))
+            place_into(Path(path), Path(lookup.path))
     return lookup
+
+
+def _id_for(path: Path) -> UUID:
+    """The same in every attempt for one upload, whose id is the name of its file: see apps.videos.registration."""
+    try:
+        return uuid5(UUID(path.stem), "lookup")
+    except ValueError:
+        return uuid4()
 
 
 def span_checked(start: float | None, end: float | None, duration: float) -> tuple[float, float]:

@@ -18,7 +18,7 @@ from apps.core.exceptions import Conflict, Expired, NotFound
 from apps.core.jobs import jobs_drop
 from apps.duplicates.models import Lookup
 from apps.videos.models import Video
-from apps.videos.registration import video_register
+from apps.videos.registration import unregistered_remove, video_register
 
 FOLDER = "lookups"  # inside UPLOAD_DIR
 ORPHAN_SECONDS = 24 * 3600.0
@@ -52,8 +52,10 @@ def lookup_add_to_library(*, lookup_id: UUID, owner: User | None) -> tuple[Video
             owner=owner,
             sha256=lookup.sha256,
         )
+        asked = Path(lookup.path)
         lookup.path, lookup.video = "", video
         lookup.save(update_fields=["path", "video", "updated_at"])
+    asked.unlink(missing_ok=True)  # after the commit: until then it may be needed again
     return video, new
 
 
@@ -67,7 +69,12 @@ def lookup_delete(*, lookup_id: UUID) -> None:
         path = lookup.path
         lookup.delete()
         if path:
-            transaction.on_commit(partial(Path(path).unlink, missing_ok=True))
+            transaction.on_commit(partial(_remove, Path(path)))
+
+
+def _remove(path: Path) -> None:
+    unregistered_remove(path)
+    path.unlink(missing_ok=True)
 
 
 def lookups_expire(*, now: datetime | None = None) -> int:
