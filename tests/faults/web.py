@@ -7,7 +7,7 @@ import http.client
 import os
 import socket
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from http.cookies import SimpleCookie
 from pathlib import Path
@@ -94,7 +94,6 @@ def logged_in(person: User) -> str:
 @contextlib.contextmanager
 def web_server(folder: Path, **environment: str) -> Iterator[Web]:
     """Start it on the database of the tests and wait until it answers."""
-    port = free_port()
     parts = urlsplit(settings.DATABASE_URL)
     there = {
         **os.environ,
@@ -103,13 +102,21 @@ def web_server(folder: Path, **environment: str) -> Iterator[Web]:
         "VSEARCH_DATA_DIR": str(folder),
         "VSEARCH_SECRET_KEY": settings.SECRET_KEY,
         "VSEARCH_PUBLIC_SEARCH": "yes",
-        "VSEARCH_PORT": str(port),
         "VSEARCH_WEB_PROCESSES": "1",
         "BROKER_URL": "memory://",
         **environment,
     }
+    with web_running(folder, there) as web:
+        yield web
+
+
+@contextlib.contextmanager
+def web_running(folder: Path, environment: Mapping[str, str], port: int = 0) -> Iterator[Web]:
+    """The server in this environment; on a free port unless one is named."""
+    port = port or free_port()
     log = folder / "web.log"
-    with running([sys.executable, "-m", "vsearch.web"], there, log) as process:
+    command = [sys.executable, "-m", "vsearch.web"]
+    with running(command, {**environment, "VSEARCH_PORT": str(port)}, log) as process:
         web = Web(port, folder, process.pid, log)
 
         def answers() -> bool:
@@ -120,3 +127,13 @@ def web_server(folder: Path, **environment: str) -> Iterator[Web]:
 
         wait_until(answers, f"the web server answers (see {log})")
         yield web
+
+
+def token_made(manage: Callable[..., str]) -> str:
+    """A token of a new administrator, made through ``manage.py shell``."""
+    program = (
+        "from django.contrib.auth.models import User; from apps.accounts.tokens import token_create; "
+        "u = User.objects.create_superuser('killer'); "
+        "print('token', token_create(user=u, name='kills', scopes=['upload'])[1])"
+    )
+    return manage("shell", "-v", "0", "-c", program).rpartition("token ")[2].strip()

@@ -20,10 +20,13 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from apps.accounts.tokens import token_create
+from apps.api.upload_results import become
 from apps.core.models import Job
 from apps.duplicates.models import Lookup
 from apps.videos import uploads
 from apps.videos.models import Upload, Video
+from apps.videos.registration import upload_video_id
+from apps.videos.storage import original_path, place_into
 from tests.apps.people import user
 
 pytestmark = pytest.mark.django_db
@@ -286,3 +289,101 @@ def test_bytes_are_copied_in_blocks_and_not_collected(uploader: Client) -> None:
 def test_the_request_of_django_is_such_a_body(rf: RequestFactory) -> None:
     request = rf.generic("PATCH", "/", b"abc", content_type="application/offset+octet-stream")
     assert request.read(2) == b"ab"
+
+
+def test_two_empty_uploads_of_a_visitor_keep_nobody_from_uploading(
+    uploader: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.PUBLIC_SEARCH = True
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(0, 0, 100 * 1024**3))
+    for _ in range(2):
+        refused = create(Client(), length=50 * 1024**3, filename="a.mp4", purpose="lookup")
+        assert refused.status_code == 507
+        assert "Visitors of one address can send up to 12.5 GB" in refused.json()["detail"]
+    assert create(uploader, length=50 * 1024**3).status_code == 201
+
+
+def test_visitors_of_one_address_have_a_few_uploads_whatever_their_sessions(settings: Settings, db: None) -> None:
+    settings.PUBLIC_SEARCH = True
+    made = [create(Client(), filename="a.mp4", purpose="lookup").status_code for _ in range(21)]
+    assert made == [201] * 20 + [409]
+    other = Client(REMOTE_ADDR="10.9.8.7")
+    assert create(other, filename="a.mp4", purpose="lookup").status_code == 201
+
+
+def test_an_upload_without_a_byte_makes_room_after_minutes(uploader: Client, settings: Settings) -> None:
+    first, second = create(uploader)["Location"], create(uploader)["Location"]
+    append(uploader, second, 0, b"x")
+    Upload.objects.update(updated_at=timezone.now() - uploads.KEEP_EMPTY * 2)
+    assert append_nothing(uploader, first, 0).status_code == 204  # an empty request renews nothing
+    create(uploader)
+    assert uploader.head(first).status_code == 404
+    assert uploader.head(second).status_code == 200
+
+
+def append_nothing(client: Client, address: str, offset: int) -> Any:
+    """A PATCH of no bytes; the test client's own drops the type of an empty body."""
+    headers = {"CONTENT_TYPE": "application/offset+octet-stream", "CONTENT_LENGTH": "0"}
+    return client.generic("PATCH", address, b"", headers={**TUS, "Upload-Offset": str(offset)}, **headers)
+
+
+class KilledHereError(BaseException):
+    """Stands for a kill: nothing of ours catches it."""
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("place", ["before the commit", "after the commit"])
+@pytest.mark.parametrize("purpose", ["library", "lookup"])
+def test_a_finish_that_was_cut_off_is_repeated(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings, place: str, purpose: str
+) -> None:
+    client = Client()
+    client.force_login(user(is_superuser=True))
+    address = create(client, purpose=purpose, filename="a.mp4")["Location"]
+    with monkeypatch.context() as patched:
+        if place == "before the commit":
+            patched.setattr(Upload, "save", _killed)  # the row of the video is written, its file has its place
+        else:
+            patched.setattr(Path, "unlink", _killed_at_upload)
+        with pytest.raises(KilledHereError):
+            append(client, address, 0, CONTENT)
+    assert Video.objects.count() + Lookup.objects.count() == (0 if place == "before the commit" else 1)
+    again = client.head(address)
+    assert (again.status_code, again["Upload-Offset"]) == (200, str(len(CONTENT)))
+    result = json.loads(again["Upload-Result"])["id"]
+    made = Video.objects.get() if purpose == "library" else Lookup.objects.get()
+    assert result == str(made.id)
+    assert Path(made.path).read_bytes() == CONTENT
+    assert json.loads(append_nothing(client, address, len(CONTENT))["Upload-Result"])["id"] == result
+    assert not [path for path in Path(settings.UPLOAD_DIR).iterdir() if path.is_file()]
+    folders = list(Path(settings.MEDIA_DIR).iterdir()) if Path(settings.MEDIA_DIR).exists() else []
+    assert len(folders) == (purpose == "library")
+
+
+def _killed(*_: object, **__: object) -> None:
+    raise KilledHereError
+
+
+_unlink = Path.unlink
+
+
+def _killed_at_upload(path: Path, missing_ok: bool = False) -> None:
+    if path.parent.name == "uploads":
+        raise KilledHereError
+    _unlink(path, missing_ok=missing_ok)
+
+
+def test_what_nobody_asks_for_any_more_is_finished_by_the_periodic_task(uploader: Client) -> None:
+    create(uploader)
+    upload = Upload.objects.get()
+    upload.path.write_bytes(CONTENT)
+    assert uploads.uploads_finish(become=become) == 0
+    assert uploads.uploads_finish(become=become, now=timezone.now() + uploads.ABANDONED * 2) == 1
+    assert Video.objects.get().id == Upload.objects.get().result_id
+
+
+def test_an_upload_that_is_removed_after_a_cut_off_finish_leaves_nothing(uploader: Client, settings: Settings) -> None:
+    address = create(uploader)["Location"]
+    place_into(Upload.objects.get().path, original_path(upload_video_id(Upload.objects.get().path), "a.mp4"))
+    assert uploader.delete(address).status_code == 204
+    assert not list(Path(settings.MEDIA_DIR).iterdir())

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import errno
+import os
 import threading
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.apps import apps
@@ -18,6 +21,7 @@ from apps.videos.ingest import video_cancel, video_retry
 from apps.videos.job_kinds import INGEST, ingest_failed
 from apps.videos.models import TextSegment, Video
 from apps.videos.registration import video_register
+from apps.videos.storage import place_into
 from tests.apps.people import imported
 
 
@@ -30,12 +34,14 @@ def upload(folder: Path, content: bytes = b"bytes", name: str = "beach_day.MP4")
 
 @pytest.mark.django_db
 class TestRegister:
-    def test_an_upload_moves_to_a_name_of_ours(self, tmp_path: Path, settings: Settings) -> None:
+    def test_an_upload_gets_a_name_of_ours_and_its_caller_removes_the_file(
+        self, tmp_path: Path, settings: Settings
+    ) -> None:
         video, created = upload(tmp_path / "in", name="../../etc/beach_day.MP4")
         assert created
         assert Path(video.path) == Path(settings.MEDIA_DIR) / str(video.id) / "original.mp4"
         assert Path(video.path).read_bytes() == b"bytes"
-        assert list((tmp_path / "in").iterdir()) == []
+        assert [path.read_bytes() for path in (tmp_path / "in").iterdir()] == [b"bytes"]
         assert (video.title, video.original_name, video.size_bytes) == ("beach day", "beach_day.MP4", 5)
 
     def test_an_import_stays_in_place(self, tmp_path: Path) -> None:
@@ -51,11 +57,11 @@ class TestRegister:
         assert texts == {"title": "red car", "name": "red_car.mp4", "description": "at night"}
         assert [tag.name for tag in video.tags.all()] == ["cars"]
 
-    def test_the_same_content_is_one_video_and_its_second_upload_is_not_kept(self, tmp_path: Path) -> None:
+    def test_the_same_content_is_one_video_with_one_file(self, tmp_path: Path, settings: Settings) -> None:
         first, _ = upload(tmp_path / "in")
         second, created = upload(tmp_path / "in", name="other.mov")
         assert (second.id, created) == (first.id, False)
-        assert list((tmp_path / "in").iterdir()) == []
+        assert [path for path in Path(settings.MEDIA_DIR).rglob("*") if path.is_file()] == [Path(first.path)]
         assert Job.objects.count() == 1
 
     def test_a_failed_video_is_tried_again_by_an_upload_of_the_same_content(self, tmp_path: Path) -> None:
@@ -83,26 +89,37 @@ class TestRegister:
         assert not Video.objects.exists()
         assert not list(Path(settings.MEDIA_DIR).glob("*"))
 
-    def test_the_upload_comes_back_when_the_row_cannot_be_written(
+    def test_a_registration_that_was_cut_off_is_repeated_in_the_same_place(
         self, tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        move = registration.move_into
-        moves: list[Path] = []
-
-        def move_then_break_once(source: Path, target: Path) -> None:
-            move(source, target)
-            moves.append(target)
-            if len(moves) == 1:
-                raise RuntimeError("the power went")
-
-        monkeypatch.setattr(registration, "move_into", move_then_break_once)
-        path = tmp_path / "upload"
+        path = tmp_path / str(uuid4())
         path.write_bytes(b"bytes")
-        with pytest.raises(RuntimeError):
-            video_register(path=path, original_name="a.mp4", source=Video.Source.UPLOAD)
-        assert not moves[0].parent.exists()
+
+        def place_then_break(source: Path, target: Path) -> None:
+            place_into(source, target)
+            raise RuntimeError("the power went")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(registration, "place_into", place_then_break)
+            with pytest.raises(RuntimeError):
+                video_register(path=path, original_name="a.mp4", source=Video.Source.UPLOAD)
         assert path.read_bytes() == b"bytes"
         assert not Video.objects.exists()
+        video, created = video_register(path=path, original_name="a.mp4", source=Video.Source.UPLOAD)
+        assert created
+        assert list(Path(settings.MEDIA_DIR).iterdir()) == [Path(video.path).parent]
+        assert Path(video.path).read_bytes() == b"bytes"
+
+    def test_where_a_disk_knows_no_second_names_the_file_is_copied(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refused(*_: object) -> None:
+            raise OSError(errno.EXDEV, "another disk")
+
+        monkeypatch.setattr(os, "link", refused)
+        video, _ = upload(tmp_path / "in")
+        assert Path(video.path).read_bytes() == b"bytes"
+        assert [path.name for path in Path(video.path).parent.iterdir()] == ["original.mp4"]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -133,7 +150,7 @@ def test_the_same_content_from_eight_threads_at_once_is_one_row_with_one_file(
     assert Video.objects.count() == Job.objects.count() == 1
     kept = [path for path in Path(settings.MEDIA_DIR).rglob("*") if path.is_file()]
     assert kept == [Path(Video.objects.get().path)]
-    assert not list(tmp_path.glob("upload-*"))
+    assert len(list(tmp_path.glob("upload-*"))) == 8  # their callers remove them
 
 
 @pytest.mark.django_db
