@@ -100,6 +100,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "apps.core.middleware.OutageMiddleware",
     "apps.core.middleware.LimitMiddleware",
+    "apps.core.middleware.ReadableMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -267,7 +268,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["apps.api.permissions.MayLook"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser", "rest_framework.parsers.MultiPartParser"],
+    "DEFAULT_PARSER_CLASSES": ["apps.api.parsers.ObjectParser", "rest_framework.parsers.MultiPartParser"],
     "EXCEPTION_HANDLER": "apps.api.problems.problem_response",
     "DEFAULT_THROTTLE_CLASSES": ["apps.api.throttles.Limited"],
 }
@@ -275,6 +276,10 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "vsearch",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "apps.api.schema.add_problems",
+    ],
     "SERVE_PERMISSIONS": ["apps.api.permissions.MayLook"],
     "ENUM_NAME_OVERRIDES": {
         "VideoStateEnum": "apps.videos.models.Video.State",

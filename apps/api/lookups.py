@@ -8,9 +8,11 @@ POST /lookups/{id}/add   the asked file becomes a video of the library
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any
 from uuid import UUID
 
+from django.core.files.uploadedfile import UploadedFile
 from django.urls import reverse
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.request import Request
@@ -66,6 +68,8 @@ class LookupListView(APIView):
         if name != "video_id" and (start is not None or end is not None):
             raise InvalidInput("A part can be chosen only of a video in the library.", field="start")
         if name == "file":
+            if not isinstance(value, UploadedFile):
+                raise InvalidInput("Send the file itself, as multipart/form-data.", field="file")
             lookup = lookup_receive(file=value, **who)
         elif name == "video_id":
             lookup = lookup_create(video_id=_uuid(value, name), start=start, end=end, **who)
@@ -129,11 +133,12 @@ def _seconds(value: Any, field: str) -> float | None:
     if value is None or value == "":
         return None
     try:
-        if isinstance(value, bool):
+        seconds = float(value)
+        if isinstance(value, bool) or not isfinite(seconds):
             raise ValueError
-        return float(value)
     except (TypeError, ValueError, OverflowError) as error:
         raise InvalidInput(f"{field} must be a number of seconds.", field=field) from error
+    return seconds
 
 
 def _from_upload(upload_id: UUID, who: Asker) -> Lookup:

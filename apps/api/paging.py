@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from django.core.exceptions import ValidationError
+from django.db import DataError, transaction
 from django.db.models import QuerySet
 from rest_framework.exceptions import NotFound
 from rest_framework.pagination import CursorPagination
@@ -27,9 +29,13 @@ class Pages(CursorPagination):
         return tuple(str(name) for name in queryset.query.order_by)
 
     def paginate_queryset(self, queryset: QuerySet[Any], request: Request, view: Any = None) -> list[Any] | None:
-        try:
+        if self.cursor_query_param not in request.query_params:
             return super().paginate_queryset(queryset, request, view)
-        except NotFound as error:
+        try:
+            with transaction.atomic():  # what the database refuses must not end a transaction around this
+                return super().paginate_queryset(queryset, request, view)
+        except (NotFound, ValidationError, ValueError, DataError) as error:
+            # Also when the place that it names is no value of the column that is ordered by.
             raise InvalidInput(self.invalid_cursor_message, field="cursor") from error
 
     def get_paginated_response(self, data: Any) -> Response:

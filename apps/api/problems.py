@@ -7,9 +7,10 @@ from http import HTTPStatus
 from math import ceil
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import BadRequest, PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.http import Http404
 from rest_framework import exceptions
+from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
@@ -34,6 +35,10 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
         error = exceptions.NotFound()
     elif isinstance(error, PermissionDenied):
         error = exceptions.PermissionDenied(str(error) or None)
+    elif isinstance(error, RequestDataTooBig):
+        return problem(413, HTTPStatus(413).phrase, "The body is too large for this address.")
+    elif isinstance(error, SuspiciousOperation | BadRequest):  # too many fields, or files, of a form
+        error = exceptions.ParseError(str(error) or None)
     if not isinstance(error, exceptions.APIException):
         return None
     set_rollback()
@@ -43,6 +48,16 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
         detail = errors[0]["detail"] if len(errors) == 1 else "Some fields are not valid; see errors."
         return problem(error.status_code, "The request cannot be used", detail, errors=errors)
     return problem(error.status_code, title, str(error.detail), headers=headers_of(error))
+
+
+class Problem(Response):
+    """JSON whatever the address answers otherwise: the schema is YAML."""
+
+    @property
+    def rendered_content(self) -> bytes:
+        self["Content-Type"] = MEDIA_TYPE
+        rendered: bytes = JSONRenderer().render(self.data)
+        return rendered
 
 
 def problem(
@@ -61,7 +76,7 @@ def problem(
     }
     if errors:
         body["errors"] = errors
-    return Response(body, status=status, headers=headers, content_type=MEDIA_TYPE)
+    return Problem(body, status=status, headers=headers)
 
 
 def headers_of(error: Exception) -> dict[str, str]:

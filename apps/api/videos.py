@@ -100,7 +100,7 @@ class VideoProgressSerializer(VideoSerializer):
             del shown["identical_files"]
         return shown
 
-    def get_identical_files(self, video: Video) -> list[dict[str, object]]:
+    def get_identical_files(self, video: Video) -> list[dict[str, Any]]:
         return identical_files([video])[video.id].as_json()
 
     def get_job(self, video: Video) -> dict[str, Any] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from http import HTTPStatus
 
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -16,6 +17,7 @@ log = logging.getLogger(__name__)
 
 OUTAGES = (OperationalError, InterfaceError, Unavailable)
 RETRY_SECONDS = 10
+CHARSETS = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
 _MESSAGE = "The database does not answer right now. Nothing is lost; try again in a moment."
 _PLAIN_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>
 <h1>{title}</h1><p>{message}</p></html>"""
@@ -54,8 +56,7 @@ def outage_response(
     """A page, or problem+json under /api/. Touches no database: no request context is rendered."""
     response: HttpResponse
     if request.path.startswith("/api/"):
-        body = {"type": "about:blank", "title": title, "status": status, "detail": message}
-        response = JsonResponse(body, status=status, content_type="application/problem+json")
+        response = _problem(status, title, message)
     else:
         try:
             page = loader.get_template("503.html").render({"message": message, "title": title})
@@ -65,6 +66,36 @@ def outage_response(
     response["Retry-After"] = str(RETRY_SECONDS)
     response["Cache-Control"] = "no-store"
     return response
+
+
+def _problem(status: int, title: str, message: str) -> HttpResponse:
+    body = {"type": "about:blank", "title": title, "status": status, "detail": message}
+    return JsonResponse(body, status=status, content_type="application/problem+json")
+
+
+class ReadableMiddleware:
+    """Answers 400 or 415 to what Django would fail to read later: a charset that is none ("hex"), NULs in a query.
+
+    Pages clean what people type into their fields; only programs can send a NUL, and a program wants to hear of it.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        charset = (request.content_params or {}).get("charset", "utf-8").strip("\"' ").lower()
+        if charset not in CHARSETS:
+            return self._refused(request, 415, "Send text in UTF-8.")
+        query = request.META.get("QUERY_STRING", "")
+        if request.path.startswith("/api/") and ("%00" in query or "\x00" in query):
+            return self._refused(request, 400, "A parameter contains a NUL character.")
+        return self._get_response(request)
+
+    def _refused(self, request: HttpRequest, status: int, message: str) -> HttpResponse:
+        title = HTTPStatus(status).phrase
+        if request.path.startswith("/api/"):
+            return _problem(status, title, message)
+        return HttpResponse(_PLAIN_PAGE.format(title=title, message=message), status=status)
 
 
 class LimitMiddleware:

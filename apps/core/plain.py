@@ -19,6 +19,11 @@ def unshown(letter: str) -> bool:
     return unicodedata.category(letter) in _UNSHOWN_CATEGORIES or letter in _TURN_TEXT
 
 
+def storable(text: str) -> bool:
+    """Whether Postgres takes it: no NUL, and no half of a surrogate pair, which UTF-8 cannot write."""
+    return "\x00" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
 def one_line(text: str) -> str:
     """A name, a title: what must not be shown becomes a space, and the ends are trimmed."""
     return "".join(" " if unshown(letter) else letter for letter in text).strip()

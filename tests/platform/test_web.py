@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.http import HttpResponse
 
+from apps.core.middleware import ReadableMiddleware
 from apps.videos.streaming import FileSpan
 from vsearch.env import EnvironmentProblem, choice, pairs
 from vsearch.web import pieces, sending
@@ -21,7 +24,7 @@ from vsearch.web.clients import clients_of
 from vsearch.web.exceptions import Gone, Refused
 from vsearch.web.limits import FORM_PACE, MIB, Pace, Slots
 from vsearch.web.routes import Body, Pool, route_of
-from vsearch.web.threads import environ_of
+from vsearch.web.threads import ReadableRequest, environ_of, with_body
 
 NO_HURRY = Pace(idle_seconds=60, grace_seconds=60, bytes_per_second=1)
 DISK = ThreadPoolExecutor(1)
@@ -274,6 +277,16 @@ def test_headers_that_only_look_like_others_are_dropped() -> None:
     environ = environ_of(scope, "GET", headers)
     assert (environ["HTTP_X_A"], environ["HTTP_COOKIE"]) == ("1,2", "a=1; b=2")
     assert (environ["PATH_INFO"], environ["REMOTE_ADDR"]) == ("/a b", "1.2.3.4")
+
+
+@pytest.mark.parametrize("charset", ["hex", "rot13", "zlib", "no-such", "utf-7"])
+def test_a_charset_that_is_not_for_text_is_refused(charset: str) -> None:
+    kind = {"content-type": f"text/plain; charset={charset}", "host": "localhost"}
+    scope = {"raw_path": b"/api/v1/search", "query_string": b"q=a", "http_version": "1.1"}
+    request = ReadableRequest(with_body(environ_of(scope, "GET", kind), io.BytesIO(), 0))
+    assert request.GET["q"] == "a"
+    answer = ReadableMiddleware(lambda request: HttpResponse())(request)
+    assert (answer.status_code, answer["Content-Type"]) == (415, "application/problem+json")
 
 
 def test_settings_of_the_proxy_are_read(monkeypatch: pytest.MonkeyPatch) -> None:

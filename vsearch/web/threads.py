@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import IO, Any, TypeVar
 from urllib.parse import unquote_to_bytes
 
-from django.core.handlers.wsgi import WSGIHandler
+from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 
 from apps.videos.streaming import FileSpan, MediaResponse
@@ -106,11 +106,24 @@ def with_body(environ: Environ, body: IO[bytes], length: int) -> Environ:
     return {**environ, "wsgi.input": body, "CONTENT_LENGTH": str(length)}
 
 
+class ReadableRequest(WSGIRequest):
+    def _set_content_type_params(self, meta: Environ) -> None:
+        """Django itself fails on codecs that are not for text ("hex"); here ReadableMiddleware refuses them."""
+        try:
+            super()._set_content_type_params(meta)  # type: ignore[misc]
+        except LookupError:
+            self._encoding = None
+
+
+class _Handler(WSGIHandler):
+    request_class = ReadableRequest
+
+
 class Django:
     """The application as one function of a thread."""
 
     def __init__(self) -> None:
-        self._handler = WSGIHandler()
+        self._handler = _Handler()
 
     def answer(self, environ: Environ) -> Answer:
         heads: list[tuple[str, list[tuple[str, str]]]] = []
