@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
+from tusclient.client import TusClient
 
 from apps.accounts.tokens import scopes_open_to, token_create
 from apps.duplicates.models import Lookup
@@ -156,6 +157,30 @@ def test_a_visitors_lookup_brings_its_bytes_along_with_its_creation(web: Web) ->
     )  # fmt: skip
     assert (made.status, made.headers["upload-offset"]) == (201, str(len(VIDEO)))
     assert json.loads(made.headers["upload-result"])["id"] == str(Lookup.objects.get().id)
+
+
+def test_a_patch_that_is_sent_as_a_post(web: Web) -> None:
+    upload = new_upload(length=len(VIDEO))
+    headers = {**TUS, **bearer(upload.owner), "Upload-Offset": "0", "X-HTTP-Method-Override": "PATCH",
+               "Content-Type": "application/offset+octet-stream"}  # fmt: skip
+    sent = web.ask(f"/api/v1/uploads/{upload.id}", "POST", body=VIDEO, headers=headers)
+    assert (sent.status, sent.headers["upload-offset"]) == (204, str(len(VIDEO)))
+    assert Path(Video.objects.get().path).read_bytes() == VIDEO
+
+
+def test_another_client_uploads_in_chunks_and_goes_on_after_a_stop(web: Web, tmp_path: Path) -> None:
+    """tuspy, the client that the tus project keeps for Python."""
+    file = tmp_path / "beach.mp4"
+    file.write_bytes(VIDEO)
+    client = TusClient(f"http://127.0.0.1:{web.port}/api/v1/uploads", headers=bearer(user(is_superuser=True)))
+    chunk = len(VIDEO) // 3 + 1
+    started = client.uploader(str(file), chunk_size=chunk, metadata={"filename": file.name})
+    started.upload_chunk()
+    again = client.uploader(str(file), chunk_size=chunk, url=started.url)
+    assert again.get_offset() == chunk
+    again.upload()
+    assert again.offset == len(VIDEO)
+    assert Path(Video.objects.get().path).read_bytes() == VIDEO
 
 
 def new_upload(length: int = 1000) -> Upload:

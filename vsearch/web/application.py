@@ -43,6 +43,7 @@ class _Request:
     """What the steps of one request share."""
 
     environ: Environ
+    meant: str  # the method, after X-HTTP-Method-Override
     route: Route
     incoming: Incoming
     clients: Sequence[str]
@@ -121,7 +122,7 @@ class Application:
             request.forget()
 
     async def _in_pieces(self, request: _Request) -> Answer:
-        step = self._pieces.create if request.environ["REQUEST_METHOD"] == "POST" else self._pieces.append
+        step = self._pieces.create if request.meant == "POST" else self._pieces.append
         with self._slots[Body.PIECES].hold(request.clients):
             return await step(request.environ, request.incoming, request.length, partial(self._ask, request))
 
@@ -165,6 +166,7 @@ def _request_of(scope: dict[str, Any], receive: Receive) -> _Request:
     environ = environ_of(scope, method, headers)
     return _Request(
         environ=environ,
+        meant=meant,
         route=route,
         incoming=Incoming(receive, route.pace),
         clients=clients_of(environ["REMOTE_ADDR"], headers),

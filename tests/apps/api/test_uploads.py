@@ -72,6 +72,43 @@ def test_a_file_in_two_pieces_becomes_a_video(uploader: Client, settings: Settin
     assert not list(Path(settings.UPLOAD_DIR).iterdir())
 
 
+def override(client: Client, address: str, method: str, content: bytes = b"", **headers: str) -> Any:
+    told = {
+        **TUS,
+        "X-HTTP-Method-Override": method,
+        **{name.replace("_", "-"): value for name, value in headers.items()},
+    }
+    return client.post(address, content, content_type="application/offset+octet-stream", headers=told)
+
+
+def test_a_network_that_lets_only_posts_through(uploader: Client) -> None:
+    """overridePatchMethod of tus-js-client; HEAD and DELETE may be said the same way."""
+    address = create(uploader)["Location"]
+    first = override(uploader, address, "PATCH", CONTENT[:4000], Upload_Offset="0")
+    assert (first.status_code, first["Upload-Offset"]) == (204, "4000")
+    assert override(uploader, address, "head")["Upload-Offset"] == "4000"
+    assert override(uploader, address, "PATCH", CONTENT[4000:], Upload_Offset="0").status_code == 409
+    last = override(uploader, address, "patch", CONTENT[4000:], Upload_Offset="4000")
+    assert json.loads(last["Upload-Result"])["id"] == str(Video.objects.get().id)
+    other = create(uploader)["Location"]
+    assert override(uploader, other, "DELETE").status_code == 204
+    assert uploader.get(other).status_code == 404
+    for method in ("GET", "PUT", "nonsense", ""):
+        assert override(uploader, address, method).status_code == 405
+    assert uploader.get(address, headers={"X-HTTP-Method-Override": "DELETE"}).status_code == 200  # only a POST
+
+
+def test_an_override_passes_neither_csrf_nor_the_owner(uploader: Client) -> None:
+    address = create(uploader)["Location"]
+    stranger = Client()
+    stranger.force_login(user("Uploaders"))
+    assert override(stranger, address, "DELETE").status_code == 404
+    strict = Client(enforce_csrf_checks=True)
+    strict.cookies = uploader.cookies
+    assert override(strict, address, "DELETE").status_code == 403
+    assert uploader.get(address).status_code == 200
+
+
 class BreaksOff(io.BytesIO):
     """A body whose connection breaks when its bytes are used up."""
 
@@ -183,7 +220,7 @@ def test_another_version_of_tus_is_412(uploader: Client) -> None:
 def test_options_tells_what_the_server_can_do(uploader: Client) -> None:
     answer = uploader.options("/api/v1/uploads")
     assert answer.status_code == 204
-    assert {"creation", "termination", "expiration"} == set(answer["Tus-Extension"].split(","))
+    assert {"creation", "creation-with-upload", "termination", "expiration"} == set(answer["Tus-Extension"].split(","))
 
 
 def test_a_body_of_another_type_is_415(uploader: Client) -> None:
