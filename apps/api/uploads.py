@@ -108,6 +108,16 @@ class TusView(APIView):
         return Response(status=204, headers=told)
 
 
+def check_purpose(request: Request, purpose: str) -> None:
+    """Also while an upload goes on: a token that only reads must not continue what a person has begun."""
+    user = signed_in(request)
+    if purpose != Upload.Purpose.LIBRARY or may_upload(user):
+        return
+    if user is None:
+        raise NotAuthenticated("Log in, or send an API token, to upload videos.")
+    raise NotAllowed("Your account is not allowed to upload videos. Ask an administrator to add it to Uploaders.")
+
+
 class UploadListView(TusView):
     throttle_classes = (UploadLimit,)
 
@@ -119,13 +129,7 @@ class UploadListView(TusView):
     def post(self, request: Request) -> Response:
         told = metadata(request.headers.get("Upload-Metadata", ""))
         purpose = told.get("purpose") or Upload.Purpose.LIBRARY
-        user = signed_in(request)
-        if purpose == Upload.Purpose.LIBRARY and not may_upload(user):
-            if user is None:
-                raise NotAuthenticated("Log in, or send an API token, to upload videos.")
-            raise NotAllowed(
-                "Your account is not allowed to upload videos. Ask an administrator to add it to Uploaders."
-            )
+        check_purpose(request, purpose)
         upload = uploads.upload_create(
             file_name=told.get("filename", ""),
             length=whole_number(request, "Upload-Length"),
@@ -168,6 +172,7 @@ class UploadView(TusView):
         if not request.headers.get("Content-Length"):
             raise LengthRequired("Send Content-Length; chunked bodies cannot be checked against the announced size.")
         upload = self._upload(request, upload_id)
+        check_purpose(request, upload.purpose)
         body: HttpRequest = request._request  # read as a stream: DRF would collect it in memory
         uploads.upload_append(
             upload=upload,
@@ -181,7 +186,9 @@ class UploadView(TusView):
 
     @extend_schema(operation_id="uploads_delete", responses={204: None})
     def delete(self, request: Request, upload_id: UUID) -> Response:
-        uploads.upload_remove(self._upload(request, upload_id))
+        upload = self._upload(request, upload_id)
+        check_purpose(request, upload.purpose)
+        uploads.upload_remove(upload)
         return Response(status=204)
 
 

@@ -199,3 +199,14 @@ def test_tokens_of_before_keep_working_for_a_year() -> None:
     row.refresh_from_db()
     assert (row.scopes, (row.expires_at - timezone.now()).days) == (EVERYTHING, 364)
     assert bearer(token).get("/api/v1/jobs").status_code == 200
+
+
+def test_a_token_that_reads_does_not_go_on_with_an_upload() -> None:
+    person = user("Uploaders")
+    told = {"Upload-Length": "9", "Upload-Metadata": "filename YS5tcDQ="}
+    address = made(person, "read", "upload").post("/api/v1/uploads", headers=told).headers["Location"]
+    part = {"data": b"x", "content_type": "application/offset+octet-stream", "headers": {"Upload-Offset": "0"}}
+    reader = made(person, "read")
+    assert reader.patch(address, **part).status_code == 403
+    assert reader.delete(address).status_code == 403
+    assert made(person, "read", "upload").patch(address, **part).status_code == 204
