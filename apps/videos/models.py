@@ -59,6 +59,10 @@ class Video(BaseModel):
     modified_ns = models.BigIntegerField(null=True, blank=True)
     file_id = models.CharField(max_length=64, blank=True, default="", db_default="")
     missing_since = models.DateTimeField(null=True, blank=True, db_index=True)  # see apps.videos.presence
+    # The video whose place it took under the same name (apps.videos.relocation.inherit).
+    successor_of = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="successors"
+    )
     duration_seconds = models.FloatField(null=True, blank=True, db_index=True)
     container = models.CharField(max_length=64, blank=True)
     video_codec = models.CharField(max_length=32, blank=True)

@@ -110,7 +110,12 @@ def displace(path: Path, sha256: str) -> list[Video]:
 
 
 def inherit(video: Video, old: Video) -> list[str]:
-    """``video`` took the place of ``old``, whose content is gone: take over what people wrote. Returns what it was."""
+    """``video`` took the place of ``old``, whose content is gone: take over what people wrote. Returns what it was.
+
+    What reviewers decided follows when the two turn out to be copies of each other: apps.duplicates.review.decisions.
+    """
+    Video.objects.filter(id=video.id).update(successor_of=old)
+    video.successor_of = old
     taken = []
     title = description = tags = None
     if old.title != title_from(None, old.original_name) and video.title == title_from(None, video.original_name):

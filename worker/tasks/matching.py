@@ -13,6 +13,7 @@ from apps.duplicates.groups.matches import FoundMatch, matches_prune, matches_re
 from apps.duplicates.groups.rebuild import groups_rebuild
 from apps.duplicates.job_kinds import MATCH, SCAN
 from apps.duplicates.models import VideoMatch
+from apps.duplicates.review.decisions import verdicts_carry_over
 from apps.embeddings.models import ModelVersion
 from apps.embeddings.selectors import model_version_serving
 from apps.embeddings.vector_index import PgVectorIndex
@@ -76,6 +77,7 @@ def _match_and_store(job: RunningJob, video: Video, version: ModelVersion) -> bo
     with transaction.atomic():
         job.hold()
         stored = matches_replace(video_id=video.id, model_version_id=version.id, found=found)
+    verdicts_carry_over(video=video)
     return had or bool(stored)
 
 

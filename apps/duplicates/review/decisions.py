@@ -18,7 +18,7 @@ from apps.core.plain import lines
 from apps.duplicates.groups.asset_queries import asset_pairs
 from apps.duplicates.groups.locks import GROUPS, take_turns
 from apps.duplicates.groups.rebuild import KIND_OF, groups_rebuild
-from apps.duplicates.groups.verdicts import Pair, content_pair, content_pairs
+from apps.duplicates.groups.verdicts import Pair, content_pair, content_pairs, verdicts_latest
 from apps.duplicates.models import DuplicateGroup, Relation, ReviewDecision, VideoMatch
 from apps.videos.models import Video
 from apps.videos.presence import LOST, Place, videos_check
@@ -129,6 +129,33 @@ def decision_undo(*, decision_id: int, reviewer: User | None) -> Reviewed:
         if not undone:
             raise Conflict("This decision was already undone or replaced.")
         return _append(undone, reviewer)
+
+
+def verdicts_carry_over(*, video: Video) -> Reviewed | None:
+    """What was decided about the video whose place ``video`` took under the same name holds for it as well, once the
+    two are found to be copies of each other. Pairs that have a verdict keep it; nobody's name stands under the copy."""
+    old = video.successor_of
+    if old is None or not _are_copies(video, old):
+        return None
+    with transaction.atomic():
+        take_turns(GROUPS)
+        known = verdicts_latest(about=video.sha256)
+        rows = []
+        for pair, decision in verdicts_latest(about=old.sha256).items():
+            (other,) = set(pair) - {old.sha256}
+            carried = content_pair(video.sha256, other)
+            if other == video.sha256 or carried in known:
+                continue
+            keeper = video.sha256 if decision.keeper_sha256 == old.sha256 else decision.keeper_sha256
+            note = f"carried over from {old.title}, which had this file's place; decision {decision.pk}"
+            rows.append(_row(carried, decision.kind, decision.verdict, note, keeper))
+        return _append(rows, None) if rows else None
+
+
+def _are_copies(video: Video, other: Video) -> bool:
+    a, b = sorted((video.id, other.id))
+    copies = [Relation.EXACT, Relation.NEAR_DUPLICATE]
+    return VideoMatch.objects.filter(a_id=a, b_id=b, relation__in=copies).exists()
 
 
 def _group(group_id: UUID, seen: Collection[UUID] | None) -> tuple[DuplicateGroup, dict[UUID, str]]:

@@ -124,7 +124,7 @@ def test_a_better_encode_under_the_same_name_takes_over_what_people_wrote(librar
     video = Video.objects.get(path=str(library / new))
     assert (video.title, video.description) == ("Film A", "about a")
     assert [tag.name for tag in video.tags.all()] == ["a"]
-    assert of("a").missing_since is not None
+    assert of("a").missing_since is not None and video.successor_of == of("a")
 
 
 def test_a_renamed_file_takes_its_title_along_unless_a_person_gave_it(library: Path) -> None:
