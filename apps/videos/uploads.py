@@ -121,7 +121,9 @@ def _count_check(owner: User | None, session_key: str, address: str) -> None:
 
 def _room_check(owner: User | None, address: str, purpose: str, length: int) -> None:
     """Raise NoSpace when others were promised the space, or a share is used up."""
-    now = timezone.now()
+    now, free = timezone.now(), free_bytes()
+    if free <= 0:
+        raise no_space(needed_bytes=length, free_bytes=0)
     unfinished = [
         Unfinished(owner_id, where, kind == Upload.Purpose.LOOKUP, size, received, (now - moved).total_seconds())
         for owner_id, where, kind, size, received, moved in _open().values_list(
@@ -130,7 +132,7 @@ def _room_check(owner: User | None, address: str, purpose: str, length: int) -> 
     ]
     owner_id = None if owner is None else owner.pk
     new = Unfinished(owner_id, address, purpose == Upload.Purpose.LOOKUP, length)
-    room = room_for(new, unfinished, max(0, free_bytes()))
+    room = room_for(new, unfinished, free)
     if room.allowed is not None and length > room.allowed:
         raise NoSpace(
             f"{room.whose} can send up to {readable(room.allowed)} at the moment; this file has {readable(length)}. "

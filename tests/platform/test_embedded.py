@@ -101,7 +101,7 @@ def test_a_command_brings_its_own_server_and_takes_it_away(person: dict[str, str
     subprocess.run(command, env=person, cwd=CODE, check=True, timeout=300)
     assert _processes(data_dir) == []
     assert {path.name for path in data_dir.iterdir()} <= {
-        "postgres", "postgres.users", "postgres.starting", "logs", "secret_key",
+        "postgres", "postgres.users", "postgres.starting", "postgres.reserve", "logs", "secret_key", "incoming",
     }  # fmt: skip
 
 
