@@ -13,6 +13,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from apps.accounts.models import PERMISSIONS, ApiToken, Scope, TokenHolder
+from apps.core.disk_full import unless_disk_full
 from apps.core.exceptions import InvalidInput, NotFound, VSearchError
 from apps.core.plain import one_line
 
@@ -112,7 +113,8 @@ def token_find(token: str) -> ApiToken | None:
     holder.scopes = frozenset(row.scopes)
     row.user = holder
     if row.last_used_at is None or now - row.last_used_at > NOTE_USE_EVERY:
-        ApiToken.objects.filter(id=row.id).update(last_used_at=now)
+        with unless_disk_full():
+            ApiToken.objects.filter(id=row.id).update(last_used_at=now)
     return row
 
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import DatabaseError
 
 MESSAGE = "There is no space left on the server's disk. Reading and searching go on; free some space, then try again."
 OUT_OF_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -20,3 +24,13 @@ def is_disk_full(error: BaseException) -> bool:
             return True
         cause = cause.__cause__
     return False
+
+
+@contextmanager
+def unless_disk_full() -> Iterator[None]:
+    """Around a write that whoever reads can do without: a full disk leaves it undone, and the answer goes on."""
+    try:
+        yield
+    except DatabaseError as error:
+        if not is_disk_full(error):
+            raise

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from math import ceil
 
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import connection
 
-from apps.core.disk_full import is_disk_full
+from apps.core.disk_full import unless_disk_full
 from apps.core.exceptions import TooMany
 from apps.core.models import Allowance
 
@@ -98,18 +99,14 @@ def _take(bucket: Bucket) -> int:
     values = bucket.values
     if values is None:
         return 0
-    with connection.cursor() as cursor:
-        try:
-            cursor.execute(_TAKE, values)
-        except DatabaseError as error:
-            if bucket.name in _READING and is_disk_full(error):
-                return 0
-            raise
+    with unless_disk_full() if bucket.name in _READING else nullcontext(), connection.cursor() as cursor:
+        cursor.execute(_TAKE, values)
         if cursor.fetchone() is not None:
             return 0
         cursor.execute(_WAIT, values)
         row = cursor.fetchone()
-    return max(ceil(row[0]), 1) if row is not None else 1
+        return max(ceil(row[0]), 1) if row is not None else 1
+    return 0
 
 
 def _run(statement: str, buckets: Sequence[Bucket]) -> None:

@@ -59,7 +59,7 @@ def outage_response(
         response = _problem(status, title, message)
     else:
         try:
-            page = loader.get_template("503.html").render({"message": message, "title": title})
+            page = loader.get_template("refused.html").render({"message": message, "title": title})
         except TemplateDoesNotExist:
             page = _PLAIN_PAGE.format(message=message, title=title)
         response = HttpResponse(page, status=status)
@@ -113,8 +113,8 @@ class LimitMiddleware:
 
 def limit_response(request: HttpRequest, error: TooMany) -> HttpResponse:
     """A page, or a fragment for htmx. Needs no database: who asks too often costs little."""
-    template = "core/_too_many.html" if request.headers.get("HX-Request") else "429.html"
-    page = loader.get_template(template).render({"message": error.message})
+    template = "core/_too_many.html" if request.headers.get("HX-Request") else "refused.html"
+    page = loader.get_template(template).render({"title": "Too many requests", "message": error.message})
     headers = {"Retry-After": str(error.wait), "Cache-Control": "no-store"}
     response = HttpResponse(page, status=error.status, headers=headers)
     response._has_been_logged = True  # type: ignore[attr-defined]  # once, by the limit, and not as a warning

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from itertools import islice
 
-from django.db import DatabaseError, transaction
+from django.db import transaction
 
-from apps.core.disk_full import is_disk_full
+from apps.core.disk_full import unless_disk_full
 from apps.core.exceptions import InvalidInput
 from apps.search.answers import Result
 from apps.search.question import Question
@@ -35,13 +35,10 @@ def first_page(question: Question, limit: int, *, query_hash: str = "") -> Page:
     results, offset = _cut(ranking, 0, limit)
     if not _more(ranking, offset):
         return results, None
-    try:
-        snapshot = snapshot_create(ranking=ranking, query_hash=query_hash)
-    except DatabaseError as error:
-        if not is_disk_full(error):
-            raise
-        return results, None  # a page without a following one is better than none
-    return results, cursor_make(snapshot, offset)
+    cursor = None  # a page without a following one is better than none
+    with unless_disk_full():
+        cursor = cursor_make(snapshot_create(ranking=ranking, query_hash=query_hash), offset)
+    return results, cursor
 
 
 def next_page(cursor: str, limit: int, *, query_hash: str | None = None) -> Page:

@@ -14,6 +14,7 @@ from django.db import connection, transaction
 from django.db.models import Max
 from django.utils import timezone
 
+from apps.core.disk_full import unless_disk_full
 from apps.search.models import Vocabulary, VocabularyWord
 from apps.search.spelling import LONGEST, SHORTEST, Words
 from apps.videos.models import TextSegment
@@ -38,7 +39,8 @@ def known_words() -> Words:
     """All words of the table, and those of rows that it has not read yet (of the newest few thousand, if there are
     more)."""
     global _words, _loaded_until
-    vocabulary_read(rows=ROWS_WHILE_SOMEBODY_WAITS)
+    with unless_disk_full():
+        vocabulary_read(rows=ROWS_WHILE_SOMEBODY_WAITS)
     with _loading:
         rows = list(VocabularyWord.objects.filter(id__gt=_loaded_until).order_by("id").values_list("id", "word"))
         if rows:

@@ -19,7 +19,14 @@ from pathlib import Path
 import psycopg
 import pytest
 from django.conf import settings
+from django.db import DatabaseError, connection
+from django.test import Client
 
+from apps.accounts.tokens import token_create
+from apps.search.vocabulary import words_forget
+from apps.videos.models import TextSegment
+from tests.apps.duplicates.rows import make_video
+from tests.apps.people import user
 from tests.platform.servers import free_port, wait_until
 from vsearch.postgres import embedded
 
@@ -112,3 +119,20 @@ def test_reading_goes_on_and_everything_comes_back(small_disk: Path) -> None:
         up.send_signal(signal.SIGTERM)
         up.wait(60)
         shutil.rmtree(embedded.socket_folder(data_dir), ignore_errors=True)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_token_searches_for_a_misspelt_word_while_nothing_can_be_written() -> None:
+    """The use of the token, the count of the limit and the vocabulary would be written: none of them is needed."""
+    TextSegment.objects.create(video=make_video("lighthouse"), source="title", start=0, end=0, text="lighthouse")
+    _, token = token_create(user=user("Uploaders"), name="t")
+    words_forget()
+    with connection.cursor() as cursor:
+        cursor.execute("SET default_transaction_read_only = on")
+    try:
+        with pytest.raises(DatabaseError):
+            TextSegment.objects.all().delete()
+        answer = Client(headers={"Authorization": f"Bearer {token}"}).get("/api/v1/search", {"q": '"lihgthouse"'})
+    finally:
+        connection.close()
+    assert answer.status_code == 200, answer.content

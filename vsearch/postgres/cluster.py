@@ -83,16 +83,7 @@ def initialise(cluster: Path, user: str | None) -> None:
     own_folder(fresh, user)
     arguments = ["-D", str(fresh), "-U", SUPERUSER, "--auth=peer", "--encoding=UTF8", "--no-instructions"]
     arguments += ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-    made = subprocess.run(
-        [str(programs() / "initdb"), *arguments],
-        cwd=fresh,
-        user=user,
-        group=user,
-        extra_groups=[] if user else None,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    made = _run(["initdb", *arguments], fresh, user)
     if made.returncode != 0:
         shutil.rmtree(fresh, ignore_errors=True)
         raise EmbeddedProblem(f"The embedded database could not be created in {cluster}: {made.stderr.strip()}")
@@ -121,10 +112,20 @@ def require_password(cluster: Path, user: str | None) -> None:
 
 def _set_password(cluster: Path, user: str | None, password: str) -> None:
     """In single-user mode, which asks for none. One round of hashing is enough for 32 random bytes."""
-    done = subprocess.run(
-        [str(programs() / "postgres"), "--single", "-D", str(cluster), "postgres"],
-        input=f"SET scram_iterations = 1;\nALTER ROLE {SUPERUSER} PASSWORD '{password}';\n",
-        cwd=cluster,
+    orders = f"SET scram_iterations = 1;\nALTER ROLE {SUPERUSER} PASSWORD '{password}';\n"
+    done = _run(["postgres", "--single", "-D", str(cluster), "postgres"], cluster, user, orders)
+    if done.returncode != 0 or "ERROR" in done.stderr:
+        reason = done.stderr.strip()[-500:].replace(password, "...")
+        raise EmbeddedProblem(f"The embedded database in {cluster} could not be given a password: {reason}")
+
+
+def _run(command: list[str], folder: Path, user: str | None, orders: str = "") -> subprocess.CompletedProcess[str]:
+    """A program of Postgres, in ``folder``, as the server's user; ``orders`` are its input."""
+    program, *arguments = command
+    return subprocess.run(
+        [str(programs() / program), *arguments],
+        input=orders,
+        cwd=folder,
         user=user,
         group=user,
         extra_groups=[] if user else None,
@@ -132,9 +133,6 @@ def _set_password(cluster: Path, user: str | None, password: str) -> None:
         text=True,
         check=False,
     )
-    if done.returncode != 0 or "ERROR" in done.stderr:
-        reason = done.stderr.strip()[-500:].replace(password, "...")
-        raise EmbeddedProblem(f"The embedded database in {cluster} could not be given a password: {reason}")
 
 
 def _put(file: Path, text: str, user: str | None) -> None:
